@@ -1,0 +1,109 @@
+//! APIs: what an access token is for, and the app roles that an API exposes.
+
+mod target;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::key::Algorithm;
+use crate::text::text_type;
+
+pub(crate) use target::{Scope, Target, only_api};
+
+text_type! {
+    /// The identifier URI of an API: an absolute URI (RFC 3986 section 4.3) of at most 256 bytes,
+    /// made of characters that a scope may hold (RFC 6749 section 3.3). Compared byte by byte.
+    ApiUri,
+    |text| text.len() <= 256
+        && text.split_once(':').is_some_and(|(scheme, rest)| is_scheme(scheme) && !rest.is_empty())
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\<>^`{|}#".contains(&byte)),
+    "an absolute URI without fragment, such as `api://orders`, of at most 256 characters"
+}
+
+text_type! {
+    /// The value of an app role: what appears in the `roles` claim.
+    RoleName,
+    |text| (1..=120).contains(&text.len())
+        && !text.starts_with('.')
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-:+~".contains(&byte)),
+    "1 to 120 letters, digits or `._-:+~`, not starting with a dot, such as `Orders.Read.All`"
+}
+
+fn is_scheme(text: &str) -> bool {
+    text.starts_with(|first: char| first.is_ascii_alphabetic())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+}
+
+/// A registered API.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Api {
+    /// Its identifier URI: the `aud` of its tokens.
+    pub identifier: ApiUri,
+    /// A name for people.
+    pub display_name: String,
+    /// The app roles that it exposes, by value.
+    #[serde(default)]
+    pub roles: BTreeMap<RoleName, AppRole>,
+    /// Whether an application without any role on this API is refused a token.
+    #[serde(default)]
+    pub assignment_required: bool,
+    /// How its tokens are signed, if not as the tenant says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub algorithm: Option<Algorithm>,
+    /// Seconds that its tokens live, if not as the tenant says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_token_lifetime: Option<u32>,
+}
+
+/// A permission that an API exposes to applications.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AppRole {
+    /// A UUID that stays when the role is renamed.
+    pub id: String,
+    /// A name for people.
+    pub display_name: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_api_uri_is_absolute_and_has_no_fragment() {
+        for good in [
+            "api://orders",
+            "https://api.example.com/v1/",
+            "urn:edgemint:admin",
+            "a:b",
+        ] {
+            assert!(ApiUri::new(good).is_some(), "{good}");
+        }
+        let long = format!("api://{}", "x".repeat(251));
+        for bad in [
+            "",
+            "orders",
+            ":x",
+            "api:",
+            "1a:b",
+            "api://a b",
+            "api://a#f",
+            "api://\u{e9}",
+        ] {
+            assert!(ApiUri::new(bad).is_none(), "{bad}");
+        }
+        assert!(ApiUri::new(long).is_none());
+    }
+
+    #[test]
+    fn a_role_name_cannot_be_mistaken_for_a_path_or_for_default() {
+        assert!(RoleName::new("Orders.Read.All").is_some());
+        for bad in ["", ".default", "a/b", "a b", "a\"b"] {
+            assert!(RoleName::new(bad).is_none(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What an access token is asked for, and what is granted of it.
+//!
+//! Scope is RFC 6749 section 3.3, `resource` RFC 8707 section 2, `.default` the form that Entra's
+//! clients use: every role that an administrator assigned.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Api, ApiUri, RoleName};
+use crate::error::Reason;
+
+/// The scope name that stands for "every assigned role".
+const DEFAULT: &str = ".default";
+
+/// The `scope` parameter: a set of well-formed scope tokens, in the order given.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Scope(Vec<String>);
+
+impl Scope {
+    /// Parses the parameter. Repeated spaces are tolerated, repeated tokens are one.
+    pub(crate) fn parse(text: &str) -> Result<Self, Reason> {
+        let mut tokens: Vec<String> = Vec::new();
+        for token in text.split(' ').filter(|token| !token.is_empty()) {
+            // scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
+            if !token
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
+            {
+                return Err(Reason::ScopeCharacters);
+            }
+            if !tokens.iter().any(|known| known == token) {
+                tokens.push(token.to_owned());
+            }
+        }
+        Ok(Self(tokens))
+    }
+}
+
+/// Which API a token is asked for, and how much of what the client holds there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// The API; `None` if the request named none and the client's only one is meant.
+    pub(crate) api: Option<ApiUri>,
+    /// The roles asked for; `None` is every one that is assigned.
+    pub(crate) roles: Option<BTreeSet<RoleName>>,
+}
+
+impl Target {
+    /// Reads the target from `scope` and `resource`. Both are syntactically well-formed already.
+    pub(crate) fn of(scope: &Scope, resource: Option<&ApiUri>) -> Result<Self, Reason> {
+        let mut target = Self {
+            api: resource.cloned(),
+            roles: None,
+        };
+        let mut everything = false;
+        let mut roles = BTreeSet::new();
+        for token in &scope.0 {
+            let (api, name) = split(token, resource).ok_or(Reason::ScopeUnknown)?;
+            match &target.api {
+                None => target.api = Some(api),
+                Some(known) if *known == api => {}
+                Some(_) if resource.is_some() => return Err(Reason::ScopeOutsideResource),
+                Some(_) => return Err(Reason::SeveralApis),
+            }
+            if name == DEFAULT {
+                everything = true;
+            } else {
+                roles.insert(RoleName::new(name).ok_or(Reason::ScopeUnknown)?);
+            }
+        }
+        match (everything, roles.is_empty()) {
+            (true, false) => Err(Reason::DefaultNotAlone),
+            (false, false) => Ok(Self {
+                roles: Some(roles),
+                ..target
+            }),
+            (_, true) => Ok(target),
+        }
+    }
+
+    /// What is granted: the roles asked for, each of which must be assigned and still be declared by
+    /// the API. A request is never narrowed silently.
+    pub(crate) fn grant(
+        &self,
+        api: &Api,
+        assigned: Option<&BTreeSet<RoleName>>,
+    ) -> Result<Granted, Reason> {
+        let nothing = BTreeSet::new();
+        let mut held = assigned
+            .unwrap_or(&nothing)
+            .iter()
+            .filter(|role| api.roles.contains_key(*role));
+        let roles: Vec<RoleName> = match &self.roles {
+            None => held.cloned().collect(),
+            Some(asked) => {
+                let held: BTreeSet<_> = held.by_ref().collect();
+                if !asked.iter().all(|role| held.contains(role)) {
+                    return Err(Reason::RoleNotAssigned);
+                }
+                asked.iter().cloned().collect()
+            }
+        };
+        if roles.is_empty() && api.assignment_required {
+            return Err(Reason::AssignmentRequired);
+        }
+        Ok(Granted { roles })
+    }
+}
+
+/// The API and the name within it of a scope token: `api://orders/Orders.Read.All`. The name follows
+/// the last slash, so that an identifier that itself ends in a slash takes a double one. Beside a
+/// `resource`, a bare name is one of that API's.
+fn split<'a>(token: &'a str, resource: Option<&ApiUri>) -> Option<(ApiUri, &'a str)> {
+    match (token.rsplit_once('/'), resource) {
+        (Some((api, name)), _) => Some((ApiUri::new(api)?, name)),
+        (None, Some(resource)) => Some((resource.clone(), token)),
+        (None, None) => None,
+    }
+}
+
+/// The API that a request without any target means: the only one that the application has roles on.
+pub(crate) fn only_api(
+    assignments: &BTreeMap<ApiUri, BTreeSet<RoleName>>,
+) -> Result<&ApiUri, Reason> {
+    let mut apis = assignments.keys();
+    match (apis.next(), apis.next()) {
+        (Some(api), None) => Ok(api),
+        _ => Err(Reason::NothingAsked),
+    }
+}
+
+/// The roles that a token carries on one API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Granted {
+    /// In ascending order.
+    pub(crate) roles: Vec<RoleName>,
+}
+
+impl Granted {
+    /// The granted scope: each role in full, or `.default` where a token carries none.
+    pub(crate) fn scope(&self, api: &ApiUri) -> String {
+        let api = api.as_str();
+        if self.roles.is_empty() {
+            return format!("{api}/{DEFAULT}");
+        }
+        let mut scope = String::new();
+        for role in &self.roles {
+            if !scope.is_empty() {
+                scope.push(' ');
+            }
+            scope.push_str(api);
+            scope.push('/');
+            scope.push_str(role.as_str());
+        }
+        scope
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(scope: &str, resource: Option<&str>) -> Result<Target, Reason> {
+        let resource = resource.map(|uri| ApiUri::new(uri).unwrap());
+        Target::of(&Scope::parse(scope)?, resource.as_ref())
+    }
+
+    fn api(uri: &str) -> Option<ApiUri> {
+        ApiUri::new(uri)
+    }
+
+    fn roles(names: &[&str]) -> Option<BTreeSet<RoleName>> {
+        Some(
+            names
+                .iter()
+                .map(|name| RoleName::new(*name).unwrap())
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn default_asks_for_everything_on_the_api_it_names() {
+        let everything = Target {
+            api: api("api://orders"),
+            roles: None,
+        };
+        assert_eq!(
+            target("api://orders/.default", None),
+            Ok(everything.clone())
+        );
+        assert_eq!(target("", Some("api://orders")), Ok(everything.clone()));
+        assert_eq!(target(".default", Some("api://orders")), Ok(everything));
+        let slash = Target {
+            api: api("https://api.example.com/"),
+            roles: None,
+        };
+        assert_eq!(target("https://api.example.com//.default", None), Ok(slash));
+    }
+
+    #[test]
+    fn roles_are_a_set_in_any_order() {
+        let both = Target {
+            api: api("api://o"),
+            roles: roles(&["A", "B"]),
+        };
+        assert_eq!(
+            target("api://o/B  api://o/A api://o/B", None),
+            Ok(both.clone())
+        );
+        assert_eq!(target("B A", Some("api://o")), Ok(both));
+    }
+
+    #[test]
+    fn what_names_no_single_api_is_refused() {
+        assert_eq!(
+            target("api://a/R api://b/R", None),
+            Err(Reason::SeveralApis)
+        );
+        assert_eq!(
+            target("api://a/R", Some("api://b")),
+            Err(Reason::ScopeOutsideResource)
+        );
+        assert_eq!(target("Orders.Read.All", None), Err(Reason::ScopeUnknown));
+        assert_eq!(
+            target("api://a/.default api://a/R", None),
+            Err(Reason::DefaultNotAlone)
+        );
+        assert_eq!(target("api://a/\"", None), Err(Reason::ScopeCharacters));
+        assert_eq!(
+            target("api://a/R\tapi://a/S", None),
+            Err(Reason::ScopeCharacters)
+        );
+    }
+}

@@ -1,0 +1,79 @@
+//! Applications: registered OAuth clients, their secrets, and how they prove who they are.
+
+mod authentication;
+mod secret;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::{ApiUri, RoleName};
+use crate::text::text_type;
+
+pub(crate) use authentication::{Credentials, authenticate};
+pub use secret::{ClientSecret, SecretRecord};
+pub(crate) use secret::{MIN_IMPORTED, PREFIX};
+
+text_type! {
+    /// A `client_id`: a lower-case UUID, or any text that was imported, of at most 256 bytes and
+    /// without control characters.
+    ClientId,
+    |text| (1..=256).contains(&text.len()) && !text.contains(char::is_control),
+    "1 to 256 bytes of text without control characters"
+}
+
+/// A registered application.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Application {
+    /// Its `client_id`.
+    pub client_id: ClientId,
+    /// A name for people.
+    pub display_name: String,
+    /// A disabled application gets no token.
+    #[serde(default)]
+    pub disabled: bool,
+    /// Whether it can keep a secret: RFC 6749 section 2.1.
+    #[serde(default)]
+    pub kind: ClientKind,
+    /// What it may use at the token endpoint.
+    pub grant_types: BTreeSet<GrantType>,
+    /// Its secrets; several may be valid at once, so that one can be replaced without an outage.
+    #[serde(default)]
+    pub secrets: Vec<SecretRecord>,
+    /// The app roles that an administrator granted it, by API.
+    #[serde(default)]
+    pub assignments: BTreeMap<ApiUri, BTreeSet<RoleName>>,
+}
+
+/// Whether a client can keep a secret: RFC 6749 section 2.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientKind {
+    /// It can, and authenticates with it.
+    #[default]
+    Confidential,
+    /// It cannot: a browser or native application.
+    Public,
+}
+
+/// A way to ask for a token: the `grant_type` parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantType {
+    /// RFC 6749 section 4.4.
+    ClientCredentials,
+}
+
+impl GrantType {
+    /// Every grant type that the token endpoint accepts.
+    pub const ALL: [Self; 1] = [Self::ClientCredentials];
+
+    /// The value of the parameter.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ClientCredentials => "client_credentials",
+        }
+    }
+}

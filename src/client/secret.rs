@@ -1,0 +1,224 @@
+//! Client secrets: made here, shown once, stored as a keyed hash.
+
+use std::fmt;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use subtle::{Choice, ConstantTimeEq};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use super::ClientId;
+use crate::directory::TenantName;
+use crate::entropy::{self, Entropy, EntropyError};
+use crate::key::MasterKeys;
+use crate::time::UnixTime;
+
+/// How a secret made here starts, so that scanners can recognise one that leaked.
+pub(crate) const PREFIX: &str = "ems_";
+/// Characters of the checksum at the end of a secret made here: 4 bytes in base64url.
+const CHECKSUM: usize = 6;
+/// Characters of 32 bytes in base64url.
+const BODY: usize = 43;
+/// Fewest bytes of a secret brought from elsewhere.
+pub(crate) const MIN_IMPORTED: usize = 32;
+/// Most bytes of any secret.
+const MAX: usize = 1_024;
+/// Characters shown to tell one secret from another.
+const HINT: usize = 3;
+
+/// A client secret in the clear: exists between its making or arrival and its hash. It is wiped when
+/// dropped, and its debug output shows nothing.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct ClientSecret(String);
+
+impl ClientSecret {
+    /// A new secret: `ems_`, 32 random bytes in base64url, a checksum.
+    ///
+    /// # Errors
+    /// [`EntropyError`] if the entropy source failed.
+    pub fn generate(entropy: &impl Entropy) -> Result<Self, EntropyError> {
+        let mut random: [u8; 32] = entropy::bytes(entropy)?;
+        let mut secret = format!("{PREFIX}{}", Base64UrlUnpadded::encode_string(&random));
+        random.zeroize();
+        let checksum = checksum(&secret);
+        secret.push_str(&checksum);
+        Ok(Self(secret))
+    }
+
+    /// A secret as a client presented it, or an administrator brought it. `None` if it is longer than
+    /// any secret, or has the prefix of one made here and not its checksum: such junk is refused
+    /// before anything is looked up.
+    #[must_use]
+    pub fn new(text: String) -> Option<Self> {
+        let secret = Self(text);
+        let well_formed = match secret.0.strip_prefix(PREFIX) {
+            Some(rest) if rest.len() == BODY + CHECKSUM => secret
+                .0
+                .split_at_checked(PREFIX.len() + BODY)
+                .is_some_and(|(body, sum)| sum == checksum(body)),
+            Some(_) => false,
+            None => !secret.0.is_empty() && secret.0.len() <= MAX,
+        };
+        well_formed.then_some(secret)
+    }
+
+    /// The secret itself. Show it once, to the person who asked for it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The first characters after the prefix.
+    fn hint(&self) -> String {
+        self.0
+            .strip_prefix(PREFIX)
+            .unwrap_or(&self.0)
+            .chars()
+            .take(HINT)
+            .collect()
+    }
+}
+
+impl fmt::Debug for ClientSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClientSecret(..)")
+    }
+}
+
+fn checksum(body: &str) -> String {
+    let mut sum: [u8; 4] = [0; 4];
+    sum.iter_mut()
+        .zip(Sha256::digest(body))
+        .for_each(|(to, from)| *to = from);
+    Base64UrlUnpadded::encode_string(&sum)
+}
+
+/// A secret at rest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretRecord {
+    /// A UUID that names this secret to administrators.
+    pub key_id: String,
+    /// A name for people.
+    pub display_name: String,
+    /// The first 3 characters of the secret, after its prefix.
+    pub hint: String,
+    /// From when it is accepted.
+    pub starts: UnixTime,
+    /// From when it is accepted no more.
+    pub ends: UnixTime,
+    /// Which master key the hash is under.
+    master: String,
+    /// HMAC-SHA-256 in base64url.
+    hash: String,
+}
+
+impl SecretRecord {
+    /// Hashes `secret` for storage, bound to its tenant and application. `None` if the hash could not
+    /// be computed.
+    pub(crate) fn new(
+        secret: &ClientSecret,
+        key_id: String,
+        display_name: String,
+        validity: std::ops::Range<UnixTime>,
+        owner: (&TenantName, &ClientId),
+        masters: &MasterKeys,
+    ) -> Option<Self> {
+        let hashes = PresentedSecret::hash(secret, owner, masters);
+        let (master, hash) = hashes.0.into_iter().next()?;
+        Some(Self {
+            key_id,
+            display_name,
+            hint: secret.hint(),
+            starts: validity.start,
+            ends: validity.end,
+            master,
+            hash: Base64UrlUnpadded::encode_string(&hash),
+        })
+    }
+
+    /// Whether it is accepted at this moment.
+    #[must_use]
+    pub fn is_valid_at(&self, now: UnixTime) -> bool {
+        self.starts <= now && now < self.ends
+    }
+
+    /// Compares in constant time. A record that cannot be decoded matches nothing.
+    pub(crate) fn matches(&self, presented: &PresentedSecret) -> Choice {
+        let mut stored = [0; 32];
+        let decoded =
+            Base64UrlUnpadded::decode(&self.hash, &mut stored).is_ok_and(|b| b.len() == 32);
+        let mut matches = Choice::from(0);
+        for (master, hash) in &presented.0 {
+            let comparable = Choice::from(u8::from(decoded && *master == self.master));
+            matches |= comparable & hash.ct_eq(&stored);
+        }
+        matches
+    }
+}
+
+/// A presented secret, hashed under each master key. The work is done before the application is
+/// known, so an unknown one costs the same as a known one.
+pub(crate) struct PresentedSecret(Vec<(String, [u8; 32])>);
+
+impl PresentedSecret {
+    pub(crate) fn hash(
+        secret: &ClientSecret,
+        (tenant, client): (&TenantName, &ClientId),
+        masters: &MasterKeys,
+    ) -> Self {
+        let fields = [
+            b"client secret".as_slice(),
+            tenant.as_str().as_bytes(),
+            client.as_str().as_bytes(),
+            secret.0.as_bytes(),
+        ];
+        let hashes = masters
+            .iter()
+            .filter_map(|key| Some((key.id().to_owned(), key.digest(&fields)?)));
+        Self(hashes.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Zero;
+
+    impl Entropy for Zero {
+        fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
+            bytes.fill(0);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_generated_secret_is_recognisable_and_checked() {
+        let secret = ClientSecret::generate(&Zero).unwrap();
+        assert_eq!(secret.expose().len(), 4 + 43 + 6);
+        assert!(ClientSecret::new(secret.expose().to_owned()).is_some());
+        for at in 0..secret.expose().len() {
+            let mut other = secret.expose().to_owned().into_bytes();
+            other[at] = if other[at] == b'x' { b'y' } else { b'x' };
+            let other = String::from_utf8(other).unwrap();
+            let accepted = ClientSecret::new(other.clone()).is_some();
+            // Without the prefix it is somebody else's secret, not junk of ours.
+            assert_eq!(accepted, !other.starts_with(PREFIX), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_secret_of_one_kilobyte_is_the_longest() {
+        assert!(ClientSecret::new("x".repeat(1_024)).is_some());
+        assert!(ClientSecret::new("x".repeat(1_025)).is_none());
+        assert!(ClientSecret::new(String::new()).is_none());
+    }
+
+    #[test]
+    fn debug_output_shows_no_secret() {
+        let secret = ClientSecret::generate(&Zero).unwrap();
+        assert_eq!(format!("{secret:?}"), "ClientSecret(..)");
+    }
+}

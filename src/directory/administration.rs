@@ -1,0 +1,681 @@
+//! Writes the directory: what an administrator does, as commands.
+//!
+//! Each command is one conditional write to one record (creating a tenant is two, and may be repeated
+//! if it was cut short between them), so nothing is half done and two administrators cannot overwrite
+//! each other unnoticed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::reader::corrupt;
+use super::{DirectoryReader, Tenant, TenantName, api_key, application_key, ring_key, tenant_key};
+use crate::api::{Api, ApiUri, AppRole, RoleName};
+use crate::client::{
+    Application, ClientId, ClientKind, ClientSecret, GrantType, MIN_IMPORTED, PREFIX, SecretRecord,
+};
+use crate::entropy::{self, Entropy, EntropyError};
+use crate::error::Reason;
+use crate::key::{Algorithm, KeyRing, MasterKeys, SealError, Signer, SignerError};
+use crate::store::{Expected, Key, KeyError, Put, Store, StoreError};
+use crate::time::UnixTime;
+use crate::token::{DEFAULT_LIFETIME, MAX_LIFETIME, MIN_LIFETIME};
+
+/// Seconds that a secret is valid if nobody says otherwise: 180 days.
+const SECRET_VALIDITY: u64 = 180 * 86_400;
+/// Most secrets that an application may have at once.
+const MAX_SECRETS: usize = 20;
+
+/// One act of administration. As JSON: the name of the act under `command`, its members in camel case
+/// beside it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(
+    tag = "command",
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase"
+)]
+#[serde(deny_unknown_fields)]
+pub enum Command {
+    /// Makes a tenant with a signing key. Repeating it finishes what was cut short.
+    CreateTenant {
+        /// The first segment of the tenant's paths.
+        tenant: TenantName,
+        /// A name for people.
+        display_name: Option<String>,
+        /// A UUID to keep; a random one otherwise.
+        id: Option<String>,
+        /// How its tokens are signed.
+        #[serde(default)]
+        algorithm: Algorithm,
+        /// Seconds, 60 to 86,400; 3,600 by default.
+        access_token_lifetime: Option<u32>,
+    },
+    /// Registers an API. If it asks for an algorithm that the tenant has no key for, one is made.
+    CreateApi {
+        /// Of this tenant.
+        tenant: TenantName,
+        /// Its identifier URI.
+        identifier: ApiUri,
+        /// A name for people.
+        display_name: Option<String>,
+        /// The app roles that it exposes.
+        #[serde(default)]
+        roles: Vec<NewRole>,
+        /// Whether an application without any role is refused a token.
+        #[serde(default)]
+        assignment_required: bool,
+        /// How its tokens are signed, if not as the tenant says.
+        algorithm: Option<Algorithm>,
+        /// Seconds, 60 to 86,400, if not as the tenant says.
+        access_token_lifetime: Option<u32>,
+    },
+    /// Registers an application.
+    CreateApplication {
+        /// In this tenant.
+        tenant: TenantName,
+        /// An id to keep; a random UUID otherwise.
+        client_id: Option<ClientId>,
+        /// A name for people.
+        display_name: Option<String>,
+        /// Whether it can keep a secret.
+        #[serde(default)]
+        kind: ClientKind,
+        /// What it may use at the token endpoint: client credentials by default.
+        grant_types: Option<BTreeSet<GrantType>>,
+    },
+    /// Disables an application, or enables it again.
+    SetApplicationDisabled {
+        /// In this tenant.
+        tenant: TenantName,
+        /// The application.
+        client_id: ClientId,
+        /// Whether it is to get no more tokens.
+        disabled: bool,
+    },
+    /// Adds a secret; it is shown in the answer and never again.
+    AddSecret {
+        /// In this tenant.
+        tenant: TenantName,
+        /// The application.
+        client_id: ClientId,
+        /// A name for people.
+        display_name: Option<String>,
+        /// A secret to keep, of at least 32 characters; a random one otherwise.
+        secret: Option<String>,
+        /// From when it is accepted: now by default.
+        starts: Option<UnixTime>,
+        /// Until when: 180 days after its start by default.
+        ends: Option<UnixTime>,
+    },
+    /// Removes a secret.
+    RemoveSecret {
+        /// In this tenant.
+        tenant: TenantName,
+        /// The application.
+        client_id: ClientId,
+        /// The secret's key id.
+        key_id: String,
+    },
+    /// Grants app roles to an application: admin consent.
+    AssignRoles {
+        /// In this tenant.
+        tenant: TenantName,
+        /// The application.
+        client_id: ClientId,
+        /// The API that declares the roles.
+        api: ApiUri,
+        /// The roles, each declared by the API. None at all registers the API with the application
+        /// without a role.
+        roles: BTreeSet<RoleName>,
+    },
+    /// Takes app roles away from an application.
+    RemoveRoles {
+        /// In this tenant.
+        tenant: TenantName,
+        /// The application.
+        client_id: ClientId,
+        /// The API.
+        api: ApiUri,
+        /// The roles; without any left, the API itself is removed from the application.
+        roles: BTreeSet<RoleName>,
+    },
+    /// Makes a new signing key, which takes over at `starts`.
+    RotateKey {
+        /// In this tenant.
+        tenant: TenantName,
+        /// Of this algorithm.
+        algorithm: Algorithm,
+        /// When it starts to sign: now by default. Until then it is announced in the JWKS.
+        starts: Option<UnixTime>,
+    },
+}
+
+/// An app role to declare.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NewRole {
+    /// What appears in the `roles` claim.
+    pub value: RoleName,
+    /// A name for people.
+    pub display_name: Option<String>,
+}
+
+/// What a command brought about.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    /// The application's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<ClientId>,
+    /// The key id of a secret, or of a signing key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+    /// A secret made here: shown now and never again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    /// The first characters of the secret, to tell it from others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// When the secret ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ends: Option<UnixTime>,
+}
+
+/// Why a command was not carried out. Nothing was changed, except where the store failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdministrationError {
+    /// A value is not what it should be.
+    Invalid(String),
+    /// What the command names is not there.
+    NotFound(String),
+    /// What the command would create is there already.
+    Exists(String),
+    /// Somebody else changed the record in the meantime: read it again.
+    Conflict(String),
+    /// The store, the signer or the entropy source failed.
+    Failed(Reason),
+}
+
+impl AdministrationError {
+    /// A stable name for the kind of error.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "invalid",
+            Self::NotFound(_) => "not_found",
+            Self::Exists(_) => "exists",
+            Self::Conflict(_) => "conflict",
+            Self::Failed(Reason::Storage(_)) => "store_unavailable",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
+impl fmt::Display for AdministrationError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid(why) => f.write_str(why),
+            Self::NotFound(what) => write!(f, "{what} does not exist; create it first"),
+            Self::Exists(what) => write!(f, "{what} exists already"),
+            Self::Conflict(what) => {
+                write!(
+                    f,
+                    "{what} was changed by someone else in the meantime; try again"
+                )
+            }
+            Self::Failed(reason) => {
+                f.write_str(reason.code())?;
+                reason
+                    .detail()
+                    .map_or(Ok(()), |detail| write!(f, ": {detail}"))
+            }
+        }
+    }
+}
+
+impl std::error::Error for AdministrationError {}
+
+/// What a command may fail of beside its own reasons.
+macro_rules! from_failure {
+    ($($failure:ty),+) => {$(
+        impl From<$failure> for AdministrationError {
+            fn from(failure: $failure) -> Self {
+                Self::Failed(failure.into())
+            }
+        }
+    )+};
+}
+
+from_failure!(
+    Reason,
+    StoreError,
+    KeyError,
+    SignerError,
+    SealError,
+    EntropyError
+);
+
+/// What administration works with.
+pub(crate) struct Administration<'a, S, G: Signer, E> {
+    pub(crate) store: &'a S,
+    pub(crate) signer: &'a G,
+    pub(crate) entropy: &'a E,
+    pub(crate) masters: &'a MasterKeys,
+    pub(crate) reader: &'a DirectoryReader<G::Key>,
+}
+
+type Done<T = Outcome> = Result<T, AdministrationError>;
+
+impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
+    /// Carries out one command.
+    pub(crate) async fn run(&self, command: Command, now: UnixTime) -> Done {
+        match command {
+            Command::CreateTenant {
+                tenant,
+                display_name,
+                id,
+                algorithm,
+                access_token_lifetime,
+            } => {
+                let lifetime = lifetime(access_token_lifetime)?.unwrap_or(DEFAULT_LIFETIME);
+                let record = Tenant {
+                    id: self.id(id)?,
+                    display_name: display_name.unwrap_or_else(|| tenant.to_string()),
+                    algorithm,
+                    access_token_lifetime: lifetime,
+                };
+                self.create_tenant(&tenant, &record, now).await
+            }
+            Command::CreateApi {
+                tenant,
+                identifier,
+                display_name,
+                roles,
+                assignment_required,
+                algorithm,
+                access_token_lifetime,
+            } => {
+                let record = Api {
+                    display_name: display_name.unwrap_or_else(|| identifier.to_string()),
+                    identifier,
+                    roles: self.declare(roles)?,
+                    assignment_required,
+                    algorithm,
+                    access_token_lifetime: lifetime(access_token_lifetime)?,
+                };
+                self.create_api(&tenant, &record, now).await
+            }
+            Command::CreateApplication {
+                tenant,
+                client_id,
+                display_name,
+                kind,
+                grant_types,
+            } => {
+                let client_id = self.client_id(client_id)?;
+                let record = Application {
+                    display_name: display_name.unwrap_or_else(|| client_id.to_string()),
+                    client_id,
+                    disabled: false,
+                    kind,
+                    grant_types: grant_types.unwrap_or_else(|| GrantType::ALL.into()),
+                    secrets: Vec::new(),
+                    assignments: BTreeMap::new(),
+                };
+                self.create_application(&tenant, record).await
+            }
+            Command::SetApplicationDisabled {
+                tenant,
+                client_id,
+                disabled,
+            } => {
+                self.update_application(&tenant, &client_id, |application| {
+                    application.disabled = disabled;
+                    Ok(Outcome::default())
+                })
+                .await
+            }
+            Command::AddSecret {
+                tenant,
+                client_id,
+                display_name,
+                secret,
+                starts,
+                ends,
+            } => {
+                let (secret, shown) = self.secret(secret)?;
+                let starts = starts.unwrap_or(now);
+                let ends = ends.unwrap_or(starts.plus(SECRET_VALIDITY));
+                if ends <= starts {
+                    return Err(invalid("a secret must end after it starts"));
+                }
+                let key_id = entropy::uuid(self.entropy)?;
+                let name = display_name.unwrap_or_else(|| key_id.clone());
+                let owner = (&tenant, &client_id);
+                let record =
+                    SecretRecord::new(&secret, key_id, name, starts..ends, owner, self.masters);
+                let record = record.ok_or(Reason::Internal("no hash of the secret".into()))?;
+                self.add_secret(&tenant, &client_id, record, shown).await
+            }
+            Command::RemoveSecret {
+                tenant,
+                client_id,
+                key_id,
+            } => {
+                self.update_application(&tenant, &client_id, |application| {
+                    let before = application.secrets.len();
+                    application.secrets.retain(|secret| secret.key_id != key_id);
+                    if application.secrets.len() == before {
+                        return Err(missing("secret", &key_id));
+                    }
+                    Ok(Outcome::default())
+                })
+                .await
+            }
+            Command::AssignRoles {
+                tenant,
+                client_id,
+                api,
+                roles,
+            } => self.assign(&tenant, &client_id, api, roles).await,
+            Command::RemoveRoles {
+                tenant,
+                client_id,
+                api,
+                roles,
+            } => {
+                self.update_application(&tenant, &client_id, |application| {
+                    let Some(assigned) = application.assignments.get_mut(&api) else {
+                        return Err(missing("an assignment on", &api));
+                    };
+                    assigned.retain(|role| !roles.contains(role));
+                    if assigned.is_empty() {
+                        application.assignments.remove(&api);
+                    }
+                    Ok(Outcome::default())
+                })
+                .await
+            }
+            Command::RotateKey {
+                tenant,
+                algorithm,
+                starts,
+            } => {
+                self.tenant(&tenant).await?;
+                let kid = self
+                    .add_key(&tenant, algorithm, starts.unwrap_or(now), now)
+                    .await?;
+                Ok(Outcome {
+                    key_id: Some(kid),
+                    ..Outcome::default()
+                })
+            }
+        }
+    }
+
+    async fn create_tenant(&self, name: &TenantName, record: &Tenant, now: UnixTime) -> Done {
+        let key = tenant_key(name)?;
+        if self.store.get(&key).await?.is_some() {
+            return Err(exists("tenant", name));
+        }
+        // The ring first: a tenant that exists can sign. A ring left by an attempt that was cut short
+        // is kept.
+        self.ensure_key(name, record.algorithm, now).await?;
+        self.write(&key, record, Expected::Absent, || exists("tenant", name))
+            .await?;
+        self.reader.forget_tenant(name);
+        Ok(Outcome::default())
+    }
+
+    async fn create_api(&self, tenant: &TenantName, record: &Api, now: UnixTime) -> Done {
+        self.tenant(tenant).await?;
+        if let Some(algorithm) = record.algorithm {
+            self.ensure_key(tenant, algorithm, now).await?;
+        }
+        let key = api_key(tenant, &record.identifier)?;
+        let taken = || exists("API", &record.identifier);
+        self.write(&key, record, Expected::Absent, taken).await?;
+        self.reader.forget_api(tenant, &record.identifier);
+        Ok(Outcome::default())
+    }
+
+    async fn create_application(&self, tenant: &TenantName, record: Application) -> Done {
+        self.tenant(tenant).await?;
+        let key = application_key(tenant, &record.client_id)?;
+        let taken = || exists("application", &record.client_id);
+        self.write(&key, &record, Expected::Absent, taken).await?;
+        self.reader.forget_application(tenant, &record.client_id);
+        Ok(Outcome {
+            client_id: Some(record.client_id),
+            ..Outcome::default()
+        })
+    }
+
+    async fn add_secret(
+        &self,
+        tenant: &TenantName,
+        client_id: &ClientId,
+        record: SecretRecord,
+        shown: Option<ClientSecret>,
+    ) -> Done {
+        self.update_application(tenant, client_id, |application| {
+            if application.kind == ClientKind::Public {
+                return Err(invalid("a public application cannot keep a secret"));
+            }
+            if application.secrets.len() >= MAX_SECRETS {
+                return Err(invalid(
+                    "an application has 20 secrets at most; remove one first",
+                ));
+            }
+            let outcome = Outcome {
+                client_id: Some(client_id.clone()),
+                key_id: Some(record.key_id.clone()),
+                secret: shown.map(|secret| secret.expose().to_owned()),
+                hint: Some(record.hint.clone()),
+                ends: Some(record.ends),
+            };
+            application.secrets.push(record);
+            Ok(outcome)
+        })
+        .await
+    }
+
+    async fn assign(
+        &self,
+        tenant: &TenantName,
+        client_id: &ClientId,
+        api: ApiUri,
+        roles: BTreeSet<RoleName>,
+    ) -> Done {
+        let Some((declared, _)) = self.load::<Api>(&api_key(tenant, &api)?).await? else {
+            return Err(missing("API", &api));
+        };
+        if let Some(unknown) = roles
+            .iter()
+            .find(|role| !declared.roles.contains_key(*role))
+        {
+            return Err(missing(&format!("app role of `{api}`,"), unknown));
+        }
+        self.update_application(tenant, client_id, |application| {
+            application
+                .assignments
+                .entry(api)
+                .or_default()
+                .extend(roles);
+            Ok(Outcome::default())
+        })
+        .await
+    }
+
+    /// Reads an application, changes it, and writes it if nobody else did in between.
+    async fn update_application(
+        &self,
+        tenant: &TenantName,
+        client_id: &ClientId,
+        change: impl FnOnce(&mut Application) -> Done,
+    ) -> Done {
+        let key = application_key(tenant, client_id)?;
+        let Some((mut application, version)) = self.load::<Application>(&key).await? else {
+            return Err(missing("application", client_id));
+        };
+        let outcome = change(&mut application)?;
+        let stale = || AdministrationError::Conflict(format!("application `{client_id}`"));
+        self.write(&key, &application, version, stale).await?;
+        self.reader.forget_application(tenant, client_id);
+        Ok(outcome)
+    }
+
+    async fn tenant(&self, name: &TenantName) -> Done<Tenant> {
+        let found = self.load(&tenant_key(name)?).await?;
+        found
+            .map(|(tenant, _)| tenant)
+            .ok_or_else(|| missing("tenant", name))
+    }
+
+    /// Makes sure that the ring can sign with `algorithm`.
+    async fn ensure_key(
+        &self,
+        tenant: &TenantName,
+        algorithm: Algorithm,
+        now: UnixTime,
+    ) -> Done<()> {
+        let found = self.load::<KeyRing>(&ring_key(tenant)?).await?;
+        if found.is_some_and(|(ring, _)| ring.active(algorithm, now).is_some()) {
+            return Ok(());
+        }
+        self.add_key(tenant, algorithm, now, now).await.map(drop)
+    }
+
+    async fn add_key(
+        &self,
+        tenant: &TenantName,
+        algorithm: Algorithm,
+        starts: UnixTime,
+        now: UnixTime,
+    ) -> Done<String> {
+        let key = ring_key(tenant)?;
+        let generated = self.signer.generate(algorithm).await?;
+        let (mut ring, version) = self
+            .load(&key)
+            .await?
+            .unwrap_or((KeyRing::default(), Expected::Absent));
+        let starts = starts.max(now);
+        let kid = ring.add(
+            tenant.as_str(),
+            &generated,
+            starts,
+            self.masters,
+            self.entropy,
+            now,
+        )?;
+        let stale = || AdministrationError::Conflict(format!("the key ring of `{tenant}`"));
+        self.write(&key, &ring, version, stale).await?;
+        self.reader.forget_tenant(tenant);
+        Ok(kid)
+    }
+
+    async fn load<T: DeserializeOwned>(&self, key: &Key) -> Done<Option<(T, Expected)>> {
+        let Some(found) = self.store.get(key).await? else {
+            return Ok(None);
+        };
+        let record = serde_json::from_str(&found.value).map_err(|error| corrupt(key, &error))?;
+        Ok(Some((record, Expected::Version(found.version))))
+    }
+
+    async fn write(
+        &self,
+        key: &Key,
+        record: &impl Serialize,
+        expected: Expected,
+        refused: impl FnOnce() -> AdministrationError,
+    ) -> Done<()> {
+        let value = serde_json::to_string(record)
+            .map_err(|error| Reason::Internal(format!("{key}: {error}")))?;
+        match self.store.put(key, &value, expected, None).await? {
+            Put::Done(_) => Ok(()),
+            Put::Conflict => Err(refused()),
+        }
+    }
+
+    fn id(&self, given: Option<String>) -> Done<String> {
+        match given {
+            None => Ok(entropy::uuid(self.entropy)?),
+            Some(id) if is_uuid(&id) => Ok(id),
+            Some(_) => Err(invalid("an id is a UUID in lower case")),
+        }
+    }
+
+    fn client_id(&self, given: Option<ClientId>) -> Done<ClientId> {
+        let made = || Some(ClientId::new(entropy::uuid(self.entropy).ok()?));
+        given
+            .or_else(|| made().flatten())
+            .ok_or(Reason::Entropy.into())
+    }
+
+    /// The secret to store, and the one to show if it was made here.
+    fn secret(&self, given: Option<String>) -> Done<(ClientSecret, Option<ClientSecret>)> {
+        let Some(text) = given else {
+            let secret = ClientSecret::generate(self.entropy)?;
+            return Ok((secret.clone(), Some(secret)));
+        };
+        if text.len() < MIN_IMPORTED {
+            return Err(invalid("an imported secret has at least 32 characters"));
+        }
+        let secret = ClientSecret::new(text).ok_or_else(|| {
+            invalid(&format!(
+                "an imported secret has at most 1024 bytes and does not start with {PREFIX}"
+            ))
+        })?;
+        Ok((secret, None))
+    }
+
+    fn declare(&self, roles: Vec<NewRole>) -> Done<BTreeMap<RoleName, AppRole>> {
+        let mut declared = BTreeMap::new();
+        for NewRole {
+            value,
+            display_name,
+        } in roles
+        {
+            let id = entropy::uuid(self.entropy)?;
+            let display_name = display_name.unwrap_or_else(|| value.to_string());
+            if declared
+                .insert(value.clone(), AppRole { id, display_name })
+                .is_some()
+            {
+                return Err(invalid(&format!("app role `{value}` is declared twice")));
+            }
+        }
+        Ok(declared)
+    }
+}
+
+fn lifetime(seconds: Option<u32>) -> Done<Option<u32>> {
+    match seconds {
+        Some(seconds) if !(MIN_LIFETIME..=MAX_LIFETIME).contains(&u64::from(seconds)) => {
+            Err(invalid("an access token lives 60 to 86400 seconds"))
+        }
+        seconds => Ok(seconds),
+    }
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
+        })
+}
+
+fn invalid(why: &str) -> AdministrationError {
+    AdministrationError::Invalid(why.to_owned())
+}
+
+fn missing(what: &str, name: &impl fmt::Display) -> AdministrationError {
+    AdministrationError::NotFound(format!("{what} `{name}`"))
+}
+
+fn exists(what: &str, name: &impl fmt::Display) -> AdministrationError {
+    AdministrationError::Exists(format!("{what} `{name}`"))
+}

@@ -1,0 +1,65 @@
+//! The directory of a tenant: read on every request, written rarely.
+
+mod administration;
+mod cache;
+mod reader;
+
+use serde::{Deserialize, Serialize};
+
+use crate::api::ApiUri;
+use crate::client::ClientId;
+use crate::key::Algorithm;
+use crate::store::{Key, KeyError, Partition};
+use crate::text::text_type;
+
+pub(crate) use administration::Administration;
+pub use administration::{AdministrationError, Command, NewRole, Outcome};
+pub(crate) use reader::{Caching, DirectoryReader, LoadedRing};
+
+text_type! {
+    /// A tenant's name: the first segment of its paths.
+    TenantName,
+    |text| (1..=63).contains(&text.len())
+        && !text.starts_with('-')
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
+    "1 to 63 lower-case letters, digits or hyphens, not starting with a hyphen"
+}
+
+/// An isolated directory: its own issuer, keys, applications and APIs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tenant {
+    /// A UUID: the `tid` of its tokens.
+    pub id: String,
+    /// A name for people.
+    pub display_name: String,
+    /// How its tokens are signed, unless an API says otherwise.
+    #[serde(default)]
+    pub algorithm: Algorithm,
+    /// Seconds that its access tokens live, unless an API says otherwise.
+    pub access_token_lifetime: u32,
+}
+
+/// Where the directory's records live in the store: one partition a tenant.
+pub(crate) fn tenant_key(tenant: &TenantName) -> Result<Key, KeyError> {
+    key(tenant, "tenant".to_owned())
+}
+
+/// The key ring's record.
+pub(crate) fn ring_key(tenant: &TenantName) -> Result<Key, KeyError> {
+    key(tenant, "keys".to_owned())
+}
+
+/// An application's record.
+pub(crate) fn application_key(tenant: &TenantName, id: &ClientId) -> Result<Key, KeyError> {
+    key(tenant, format!("application/{id}"))
+}
+
+/// An API's record.
+pub(crate) fn api_key(tenant: &TenantName, uri: &ApiUri) -> Result<Key, KeyError> {
+    key(tenant, format!("api/{uri}"))
+}
+
+fn key(tenant: &TenantName, name: String) -> Result<Key, KeyError> {
+    Key::new(Partition::new(format!("directory/{tenant}"))?, name)
+}

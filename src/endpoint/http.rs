@@ -1,0 +1,125 @@
+//! A request and a response as plain values.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use crate::error::Reason;
+
+/// Bytes of the largest body that is read: 16 KiB.
+pub const MAX_BODY: usize = 16 * 1_024;
+
+/// Seconds after which a caller may try again.
+const RETRY_AFTER: &str = "1";
+
+/// What of an HTTP request the service looks at.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The method, in upper case as it is sent.
+    pub method: &'a str,
+    /// Path and query, as sent: the request target of RFC 9112 section 3.2.1.
+    pub target: &'a str,
+    /// The `Content-Type` header.
+    pub content_type: Option<&'a str>,
+    /// The `Authorization` header.
+    pub authorization: Option<&'a str>,
+    /// The body.
+    pub body: Body<'a>,
+}
+
+/// The body of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Body<'a> {
+    /// The whole body.
+    Whole(&'a [u8]),
+    /// It is larger than [`MAX_BODY`], so the host did not read it.
+    TooLarge,
+    /// It broke off.
+    Unreadable,
+}
+
+impl<'a> Request<'a> {
+    /// The target up to the question mark.
+    #[must_use]
+    pub fn path(&self) -> &'a str {
+        self.target
+            .split_once('?')
+            .map_or(self.target, |(path, _)| path)
+    }
+
+    /// The target after the question mark.
+    #[must_use]
+    pub fn query(&self) -> &'a str {
+        self.target.split_once('?').map_or("", |(_, query)| query)
+    }
+}
+
+/// An HTTP response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The status code.
+    pub status: u16,
+    /// Names in lower case, and values.
+    pub headers: Vec<(&'static str, Cow<'static, str>)>,
+    /// UTF-8 text.
+    pub body: String,
+}
+
+impl Response {
+    /// A JSON document.
+    pub(crate) fn json(status: u16, document: &impl Serialize) -> Result<Self, Reason> {
+        let body = serde_json::to_string(document);
+        let body = body.map_err(|error| Reason::Internal(error.to_string()))?;
+        let headers = vec![("content-type", Cow::Borrowed("application/json"))];
+        Ok(Self {
+            status,
+            headers,
+            body,
+        })
+    }
+
+    /// The same with one more header.
+    pub(crate) fn with(mut self, name: &'static str, value: impl Into<Cow<'static, str>>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Kept by nobody: RFC 6749 section 5.1.
+    pub(crate) fn uncached(self) -> Self {
+        self.with("cache-control", "no-store")
+            .with("pragma", "no-cache")
+    }
+
+    /// A public document: any page may read it, any cache may keep it for `max_age` seconds.
+    pub(crate) fn public(self, max_age: u32) -> Self {
+        self.with("cache-control", format!("public, max-age={max_age}"))
+            .with("access-control-allow-origin", "*")
+    }
+
+    /// The error response for a reason: RFC 6749 section 5.2.
+    pub(crate) fn refusal(reason: &Reason) -> Self {
+        let wire = reason.wire();
+        // The descriptions are fixed texts of the characters that section 5.2 allows, and need no
+        // escaping; a test holds them to it.
+        let body = format!(
+            r#"{{"error":"{}","error_description":"{}"}}"#,
+            wire.error, wire.description
+        );
+        let headers = vec![("content-type", Cow::Borrowed("application/json"))];
+        let response = Self {
+            status: wire.status,
+            headers,
+            body,
+        }
+        .uncached();
+        match reason {
+            Reason::Method(allowed) => response.with("allow", *allowed),
+            Reason::Storage(_) => response.with("retry-after", RETRY_AFTER),
+            _ if wire.status == 401 => response.with(
+                "www-authenticate",
+                r#"Basic realm="edgemint", charset="UTF-8""#,
+            ),
+            _ => response,
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! HTTP in, HTTP out: which path is which endpoint, and what each answers.
+
+pub mod form;
+mod http;
+mod metadata;
+mod token;
+
+use crate::directory::TenantName;
+use crate::error::Reason;
+use crate::event::{Event, EventSink};
+use crate::issuer::{Host, Issuer};
+use crate::store::Store;
+use crate::time::UnixTime;
+
+pub use http::{Body, MAX_BODY, Request, Response};
+
+/// What a path leads to. Paths are compared byte by byte: no endpoint has a second spelling.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Route {
+    Token(TenantName),
+    Jwks(TenantName),
+    Metadata(TenantName),
+    Health,
+}
+
+impl Route {
+    fn parse(path: &str) -> Option<Self> {
+        if path == "/healthz" {
+            return Some(Self::Health);
+        }
+        // RFC 8414 section 3.1 puts the well-known part in front of the issuer's path.
+        if let Some(tenant) = path.strip_prefix("/.well-known/oauth-authorization-server/") {
+            return TenantName::new(tenant).map(Self::Metadata);
+        }
+        let (tenant, rest) = path.strip_prefix('/')?.split_once('/')?;
+        let route = match rest {
+            "oauth2/token" => Self::Token,
+            ".well-known/jwks.json" => Self::Jwks,
+            ".well-known/openid-configuration" => Self::Metadata,
+            _ => return None,
+        };
+        TenantName::new(tenant).map(route)
+    }
+
+    /// The methods that the endpoint takes, as an `Allow` header: RFC 9110 section 10.2.1.
+    fn methods(&self) -> &'static str {
+        match self {
+            Self::Token(_) => "POST",
+            Self::Jwks(_) | Self::Metadata(_) | Self::Health => "GET, HEAD",
+        }
+    }
+}
+
+/// Who a request is about, as far as it has been understood; for the event if it is refused.
+#[derive(Debug, Default)]
+struct Context {
+    tenant: Option<String>,
+    client_id: Option<String>,
+}
+
+impl<H: Host> Issuer<H> {
+    /// Answers a request. `now` is the moment that every rule in it goes by.
+    ///
+    /// There is an answer to everything: what is refused is an error response, with an [`Event`] that
+    /// tells the operator the reason.
+    pub async fn handle(&self, request: &Request<'_>, now: UnixTime) -> Response {
+        let mut context = Context::default();
+        let answer = self.route(request, now, &mut context).await;
+        let mut response = answer.unwrap_or_else(|reason| {
+            let Context { tenant, client_id } = context;
+            self.host().events().emit(Event {
+                tenant,
+                client_id,
+                ..Event::of(&reason, now)
+            });
+            Response::refusal(&reason)
+        });
+        if request.method == "HEAD" {
+            response.body.clear();
+        }
+        response
+    }
+
+    async fn route(
+        &self,
+        request: &Request<'_>,
+        now: UnixTime,
+        context: &mut Context,
+    ) -> Result<Response, Reason> {
+        let route = Route::parse(request.path()).ok_or(Reason::UnknownPath)?;
+        let methods = route.methods();
+        if !methods.split(", ").any(|method| method == request.method) {
+            return Err(Reason::Method(methods));
+        }
+        match route {
+            Route::Token(tenant) => self.token(&tenant, request, now, context).await,
+            Route::Jwks(tenant) => self.jwks(&tenant, now, context).await,
+            Route::Metadata(tenant) => self.metadata(&tenant, now, context).await,
+            Route::Health => self.health(),
+        }
+    }
+
+    /// `GET /healthz`: that the service answers, and what its store promises.
+    fn health(&self) -> Result<Response, Reason> {
+        let store = self.host().store().guarantees();
+        let health = serde_json::json!({ "status": "ok", "store": store });
+        Ok(Response::json(200, &health)?.with("cache-control", "no-store"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_an_endpoint_only_in_its_one_spelling() {
+        let demo = TenantName::new("demo").unwrap();
+        assert_eq!(
+            Route::parse("/demo/oauth2/token"),
+            Some(Route::Token(demo.clone()))
+        );
+        assert_eq!(
+            Route::parse("/.well-known/oauth-authorization-server/demo"),
+            Some(Route::Metadata(demo))
+        );
+        for path in [
+            "",
+            "/",
+            "//",
+            "/demo",
+            "/demo/",
+            "/demo/oauth2/token/",
+            "/Demo/oauth2/token",
+            "/demo/oauth2//token",
+            "/demo%2Foauth2/token",
+            "/d\u{e9}mo/oauth2/token",
+            "/../demo/oauth2/token",
+            "/.well-known/oauth-authorization-server/",
+            "demo/oauth2/token",
+            "/.well-known/oauth-authorization-server/demo/",
+            "/healthz/",
+        ] {
+            assert_eq!(Route::parse(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,367 @@
+//! What went wrong, and what the caller may know of it.
+//!
+//! A [`Reason`] says what really happened, for the operator: it goes to the event and the log. What
+//! goes on the wire follows from it in one exhaustive table, [`Reason::wire`]; no wire code is chosen
+//! where a failure occurs.
+
+use crate::client::GrantType;
+use crate::entropy::EntropyError;
+use crate::key::{SealError, SignerError};
+use crate::store::{KeyError, StoreError};
+
+/// Why a request was not answered with what it asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    // The request as such
+    /// The path is no endpoint, or the tenant's name is not well-formed.
+    UnknownPath,
+    /// There is no tenant of that name.
+    UnknownTenant,
+    /// The endpoint does not take this method; the ones that it takes.
+    Method(&'static str),
+    /// The body is not declared as a UTF-8 form.
+    ContentType,
+    /// The body is larger than 16 KiB.
+    BodyTooLarge,
+    /// The body broke off before its end.
+    BodyUnreadable,
+    /// Broken percent-encoding, a NUL, or bytes that are not UTF-8.
+    FormSyntax,
+    /// A parameter is there more than once.
+    RepeatedParameter(String),
+    /// A parameter of the token request is in the URL.
+    ParameterInUrl(String),
+    /// `grant_type` is missing.
+    GrantTypeMissing,
+    // Who asks
+    /// Two client authentication methods at once.
+    SeveralAuthenticationMethods,
+    /// The `client_id` parameter names another client than the Authorization header.
+    ClientIdMismatch,
+    /// No client authentication at all.
+    NoCredentials,
+    /// A client id without a secret.
+    SecretMissing,
+    /// An Authorization scheme other than Basic.
+    AuthorizationScheme,
+    /// Basic credentials that cannot be decoded.
+    AuthorizationSyntax,
+    /// Too long to be a client id, or holds a control character.
+    ClientIdMalformed,
+    /// Too long to be a secret, or its checksum is wrong.
+    SecretMalformed,
+    /// Client assertions are not supported yet.
+    AssertionUnsupported,
+    /// There is no application of that id.
+    UnknownClient,
+    /// No secret of the application is the one presented.
+    WrongSecret,
+    /// The secret was right before, or will be later.
+    SecretLapsed,
+    /// The application is disabled.
+    ClientDisabled,
+    // What is asked for
+    /// A grant type that nobody registered.
+    GrantTypeUnknown,
+    /// A grant type that this application may not use.
+    GrantTypeNotAllowed(GrantType),
+    /// Client credentials asked for by a public client.
+    PublicClient,
+    /// A character that no scope may hold.
+    ScopeCharacters,
+    /// A scope that is not of the form `<API URI>/<role>`.
+    ScopeUnknown,
+    /// `.default` mixed with single roles.
+    DefaultNotAlone,
+    /// Scopes of more than one API.
+    SeveralApis,
+    /// A scope of another API than `resource` names.
+    ScopeOutsideResource,
+    /// Neither scope nor resource, and the application has roles on no API or on several.
+    NothingAsked,
+    /// No API of that identifier is registered; asked for by scope.
+    UnknownApi(String),
+    /// A role that the application was not granted.
+    RoleNotAssigned,
+    /// The API requires an assignment and the application has none.
+    AssignmentRequired,
+    /// `resource` is not an absolute URI without fragment.
+    ResourceSyntax,
+    /// `resource` names two APIs.
+    SeveralResources,
+    /// No API of that identifier is registered; asked for by `resource`.
+    UnknownResource(String),
+    // What failed here
+    /// The store did not answer.
+    Storage(String),
+    /// A stored record could not be understood.
+    CorruptRecord {
+        /// The key it is stored under.
+        key: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The tenant's ring has no key that signs with the algorithm now.
+    NoSigningKey(&'static str),
+    /// The private key was sealed under a master key that this service does not have.
+    UnknownMasterKey,
+    /// The private key was altered, or the master key is not the one it was sealed under.
+    BrokenSeal,
+    /// The signer failed.
+    Signing(String),
+    /// The entropy source failed.
+    Entropy,
+    /// A value could not be serialised.
+    Internal(String),
+}
+
+/// What the caller is told, in the standard dialect: RFC 6749 section 5.2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wire {
+    /// The HTTP status.
+    pub status: u16,
+    /// The `error` member.
+    pub error: &'static str,
+    /// The `error_description` member: never more than the caller may know.
+    pub description: &'static str,
+}
+
+const fn wire(status: u16, error: &'static str, description: &'static str) -> Wire {
+    Wire {
+        status,
+        error,
+        description,
+    }
+}
+
+/// One answer for everything that could tell a stranger whether a client exists or how near a guess
+/// came: requirement 8.
+const INVALID_CLIENT: Wire = wire(401, "invalid_client", "client authentication failed");
+/// One answer for everything that is broken on this side and that a retry does not mend.
+const SERVER_ERROR: Wire = wire(
+    500,
+    "server_error",
+    "the server could not answer the request",
+);
+
+impl Reason {
+    /// What goes on the wire.
+    #[must_use]
+    pub const fn wire(&self) -> Wire {
+        match self {
+            Self::UnknownPath => wire(404, "invalid_request", "there is no such endpoint"),
+            Self::UnknownTenant => wire(404, "invalid_request", "there is no such tenant"),
+            Self::Method(_) => wire(405, "invalid_request", "the method is not allowed here"),
+            Self::ContentType => wire(
+                400,
+                "invalid_request",
+                "the body must be application/x-www-form-urlencoded in UTF-8",
+            ),
+            Self::BodyTooLarge => wire(413, "invalid_request", "the body is larger than 16 KiB"),
+            Self::BodyUnreadable => wire(400, "invalid_request", "the body could not be read"),
+            Self::FormSyntax => wire(400, "invalid_request", "the body is not a well-formed form"),
+            Self::RepeatedParameter(_) => wire(
+                400,
+                "invalid_request",
+                "a parameter is included more than once",
+            ),
+            Self::ParameterInUrl(_) => wire(
+                400,
+                "invalid_request",
+                "parameters belong into the body, not into the URL",
+            ),
+            Self::GrantTypeMissing => wire(400, "invalid_request", "grant_type is missing"),
+            Self::SeveralAuthenticationMethods => wire(
+                400,
+                "invalid_request",
+                "more than one client authentication method was used",
+            ),
+            Self::ClientIdMismatch => wire(
+                400,
+                "invalid_request",
+                "client_id differs from the one in the Authorization header",
+            ),
+            Self::NoCredentials
+            | Self::SecretMissing
+            | Self::AuthorizationScheme
+            | Self::AuthorizationSyntax
+            | Self::ClientIdMalformed
+            | Self::SecretMalformed
+            | Self::AssertionUnsupported
+            | Self::UnknownClient
+            | Self::WrongSecret
+            | Self::SecretLapsed
+            | Self::ClientDisabled => INVALID_CLIENT,
+            Self::GrantTypeUnknown => wire(
+                400,
+                "unsupported_grant_type",
+                "the grant type is not supported",
+            ),
+            Self::GrantTypeNotAllowed(_) | Self::PublicClient => wire(
+                400,
+                "unauthorized_client",
+                "the client may not use this grant type",
+            ),
+            Self::ScopeCharacters => wire(
+                400,
+                "invalid_scope",
+                "the scope holds a character that no scope may hold",
+            ),
+            Self::ScopeUnknown | Self::UnknownApi(_) => wire(
+                400,
+                "invalid_scope",
+                "the scope names no registered API and role",
+            ),
+            Self::DefaultNotAlone => wire(
+                400,
+                "invalid_scope",
+                "/.default cannot be combined with single roles",
+            ),
+            Self::SeveralApis => wire(400, "invalid_scope", "the scope names more than one API"),
+            Self::ScopeOutsideResource => wire(
+                400,
+                "invalid_scope",
+                "the scope names another API than the resource",
+            ),
+            Self::NothingAsked => wire(
+                400,
+                "invalid_scope",
+                "name the API by scope=<API URI>/.default or by resource",
+            ),
+            Self::RoleNotAssigned => {
+                wire(400, "invalid_scope", "the client was not granted the scope")
+            }
+            Self::AssignmentRequired => wire(
+                400,
+                "invalid_scope",
+                "the client was granted no role on the API",
+            ),
+            Self::ResourceSyntax => wire(
+                400,
+                "invalid_target",
+                "the resource is not an absolute URI without fragment",
+            ),
+            Self::SeveralResources => {
+                wire(400, "invalid_target", "a token is for one resource only")
+            }
+            Self::UnknownResource(_) => wire(
+                400,
+                "invalid_target",
+                "the resource is not a registered API",
+            ),
+            Self::Storage(_) => wire(
+                503,
+                "temporarily_unavailable",
+                "the service is unavailable for a moment",
+            ),
+            Self::CorruptRecord { .. }
+            | Self::NoSigningKey(_)
+            | Self::UnknownMasterKey
+            | Self::BrokenSeal
+            | Self::Signing(_)
+            | Self::Entropy
+            | Self::Internal(_) => SERVER_ERROR,
+        }
+    }
+
+    /// A stable name for events and logs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownPath => "unknown_path",
+            Self::UnknownTenant => "unknown_tenant",
+            Self::Method(_) => "method_not_allowed",
+            Self::ContentType => "content_type",
+            Self::BodyTooLarge => "body_too_large",
+            Self::BodyUnreadable => "body_unreadable",
+            Self::FormSyntax => "form_syntax",
+            Self::RepeatedParameter(_) => "repeated_parameter",
+            Self::ParameterInUrl(_) => "parameter_in_url",
+            Self::GrantTypeMissing => "grant_type_missing",
+            Self::SeveralAuthenticationMethods => "several_authentication_methods",
+            Self::ClientIdMismatch => "client_id_mismatch",
+            Self::NoCredentials => "no_credentials",
+            Self::SecretMissing => "secret_missing",
+            Self::AuthorizationScheme => "authorization_scheme",
+            Self::AuthorizationSyntax => "authorization_syntax",
+            Self::ClientIdMalformed => "client_id_malformed",
+            Self::SecretMalformed => "secret_malformed",
+            Self::AssertionUnsupported => "assertion_unsupported",
+            Self::UnknownClient => "unknown_client",
+            Self::WrongSecret => "wrong_secret",
+            Self::SecretLapsed => "secret_lapsed",
+            Self::ClientDisabled => "client_disabled",
+            Self::GrantTypeUnknown => "grant_type_unknown",
+            Self::GrantTypeNotAllowed(_) => "grant_type_not_allowed",
+            Self::PublicClient => "public_client",
+            Self::ScopeCharacters => "scope_characters",
+            Self::ScopeUnknown => "scope_unknown",
+            Self::DefaultNotAlone => "default_not_alone",
+            Self::SeveralApis => "several_apis",
+            Self::ScopeOutsideResource => "scope_outside_resource",
+            Self::NothingAsked => "nothing_asked",
+            Self::UnknownApi(_) => "unknown_api",
+            Self::RoleNotAssigned => "role_not_assigned",
+            Self::AssignmentRequired => "assignment_required",
+            Self::ResourceSyntax => "resource_syntax",
+            Self::SeveralResources => "several_resources",
+            Self::UnknownResource(_) => "unknown_resource",
+            Self::Storage(_) => "storage",
+            Self::CorruptRecord { .. } => "corrupt_record",
+            Self::NoSigningKey(_) => "no_signing_key",
+            Self::UnknownMasterKey => "unknown_master_key",
+            Self::BrokenSeal => "broken_seal",
+            Self::Signing(_) => "signing",
+            Self::Entropy => "entropy",
+            Self::Internal(_) => "internal",
+        }
+    }
+
+    /// What the operator needs beyond the code. It may quote the request, never a credential.
+    #[must_use]
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Self::RepeatedParameter(name) | Self::ParameterInUrl(name) => Some(name.clone()),
+            Self::UnknownApi(uri) | Self::UnknownResource(uri) => Some(uri.clone()),
+            Self::Storage(why) | Self::Signing(why) | Self::Internal(why) => Some(why.clone()),
+            Self::CorruptRecord { key, why } => Some(format!("{key}: {why}")),
+            Self::NoSigningKey(algorithm) => Some((*algorithm).to_owned()),
+            Self::GrantTypeNotAllowed(grant_type) => Some(grant_type.name().to_owned()),
+            _ => None,
+        }
+    }
+}
+
+impl From<StoreError> for Reason {
+    fn from(StoreError::Unavailable(why): StoreError) -> Self {
+        Self::Storage(why)
+    }
+}
+
+impl From<KeyError> for Reason {
+    fn from(error: KeyError) -> Self {
+        Self::Internal(error.to_string())
+    }
+}
+
+impl From<SignerError> for Reason {
+    fn from(error: SignerError) -> Self {
+        Self::Signing(error.to_string())
+    }
+}
+
+impl From<EntropyError> for Reason {
+    fn from(EntropyError: EntropyError) -> Self {
+        Self::Entropy
+    }
+}
+
+impl From<SealError> for Reason {
+    fn from(error: SealError) -> Self {
+        match error {
+            SealError::Entropy => Self::Entropy,
+            SealError::UnknownMaster => Self::UnknownMasterKey,
+            SealError::Cipher => Self::BrokenSeal,
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! What a token request asks for, and the token it gets: RFC 6749 section 4.
+
+mod client_credentials;
+
+use crate::api::{ApiUri, Scope, Target};
+use crate::client::GrantType;
+use crate::endpoint::form::Form;
+use crate::error::Reason;
+
+pub(crate) use client_credentials::{Ask, Issued};
+
+/// A token request by its grant type. What it holds is well-formed; nothing downstream checks syntax
+/// again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum TokenRequest {
+    /// RFC 6749 section 4.4.
+    ClientCredentials(Target),
+}
+
+impl TokenRequest {
+    /// Reads the grant from a form whose `grant_type` is `grant_type`.
+    pub(crate) fn parse(grant_type: &str, form: &Form) -> Result<Self, Reason> {
+        let known = GrantType::ALL
+            .into_iter()
+            .find(|known| known.name() == grant_type);
+        match known.ok_or(Reason::GrantTypeUnknown)? {
+            GrantType::ClientCredentials => Ok(Self::ClientCredentials(target(form)?)),
+        }
+    }
+
+    /// The grant type, for the check that the client may use it.
+    pub(crate) fn grant_type(&self) -> GrantType {
+        match self {
+            Self::ClientCredentials(_) => GrantType::ClientCredentials,
+        }
+    }
+}
+
+/// `scope` (RFC 6749 section 3.3) and `resource` (RFC 8707 section 2) together.
+fn target(form: &Form) -> Result<Target, Reason> {
+    let mut resource: Option<ApiUri> = None;
+    for uri in form.resources() {
+        let uri = ApiUri::new(uri).ok_or(Reason::ResourceSyntax)?;
+        match &resource {
+            Some(known) if *known != uri => return Err(Reason::SeveralResources),
+            _ => resource = Some(uri),
+        }
+    }
+    let scope = Scope::parse(form.get("scope").unwrap_or_default())?;
+    Target::of(&scope, resource.as_ref())
+}

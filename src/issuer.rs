@@ -1,0 +1,306 @@
+//! The service: a host, a configuration and a directory reader, and what the endpoints share.
+
+use std::fmt;
+use std::rc::Rc;
+
+use crate::directory::{
+    Administration, AdministrationError, Caching, Command, DirectoryReader, LoadedRing, Outcome,
+    TenantName,
+};
+use crate::entropy::Entropy;
+use crate::error::Reason;
+use crate::event::{Event, EventSink};
+use crate::key::{Algorithm, MasterKeys, Signer};
+use crate::store::Store;
+use crate::time::UnixTime;
+use crate::token::Unsigned;
+
+/// What surrounds the core.
+pub trait Host {
+    /// Where the directory lives.
+    type Store: Store;
+    /// Who performs private-key operations.
+    type Signer: Signer;
+    /// Where randomness comes from.
+    type Entropy: Entropy;
+    /// Where events go.
+    type Events: EventSink;
+
+    /// The store.
+    fn store(&self) -> &Self::Store;
+    /// The signer.
+    fn signer(&self) -> &Self::Signer;
+    /// The entropy source.
+    fn entropy(&self) -> &Self::Entropy;
+    /// The event sink.
+    fn events(&self) -> &Self::Events;
+}
+
+/// How the service is set up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    base_url: String,
+    cache_ttl: u64,
+    cache_capacity: usize,
+}
+
+impl Config {
+    /// The service at `base_url`: scheme, host and port, such as `https://auth.example.com`. Every
+    /// issuer identifier starts with it; it is never taken from a request.
+    ///
+    /// Records are cached for at most 30 seconds, 10,000 of each kind.
+    ///
+    /// # Errors
+    /// [`ConfigError`] if it is anything but an `https` origin; `http` is accepted for this machine's
+    /// loopback addresses only (RFC 8414 section 2 requires `https`).
+    ///
+    /// ```
+    /// use edgemint::Config;
+    ///
+    /// assert!(Config::new("https://auth.example.com").is_ok());
+    /// assert!(Config::new("http://localhost:8787").is_ok());
+    /// assert!(Config::new("http://auth.example.com").is_err());
+    /// assert!(Config::new("https://auth.example.com/path").is_err());
+    /// ```
+    pub fn new(base_url: &str) -> Result<Self, ConfigError> {
+        let base_url = base_url.strip_suffix('/').unwrap_or(base_url);
+        let (scheme, authority) = base_url.split_once("://").ok_or(ConfigError)?;
+        let port = |rest: &str| rest.strip_prefix(':').is_none_or(is_port);
+        let well_formed = match authority.strip_prefix('[') {
+            Some(rest) => rest.split_once(']').is_some_and(|(ip, rest)| {
+                ip.bytes()
+                    .all(|byte| byte.is_ascii_hexdigit() || b":.".contains(&byte))
+                    && (rest.is_empty() || rest.starts_with(':'))
+                    && port(rest)
+            }),
+            None => {
+                let (host, rest) = authority
+                    .split_at_checked(authority.find(':').unwrap_or(authority.len()))
+                    .ok_or(ConfigError)?;
+                !host.is_empty()
+                    && host
+                        .bytes()
+                        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.".contains(&b))
+                    && port(rest)
+            }
+        };
+        let loopback = ["localhost", "127.0.0.1", "[::1]"].into_iter().any(|name| {
+            authority
+                .strip_prefix(name)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
+        });
+        if !well_formed || !(scheme == "https" || scheme == "http" && loopback) {
+            return Err(ConfigError);
+        }
+        Ok(Self {
+            base_url: base_url.to_owned(),
+            cache_ttl: 30,
+            cache_capacity: 10_000,
+        })
+    }
+
+    /// Caches records for at most this many seconds: how long a change may take to be in force in
+    /// every location. Zero reads the store on every request.
+    #[must_use]
+    pub fn cache_ttl(self, seconds: u64) -> Self {
+        Self {
+            cache_ttl: seconds,
+            ..self
+        }
+    }
+
+    /// Caches at most this many records of each kind.
+    #[must_use]
+    pub fn cache_capacity(self, records: usize) -> Self {
+        Self {
+            cache_capacity: records,
+            ..self
+        }
+    }
+}
+
+fn is_port(text: &str) -> bool {
+    text.parse::<u16>()
+        .is_ok_and(|port| port.to_string() == text)
+}
+
+/// The base URL is not an origin that edgemint may serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConfigError;
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the base URL must be an origin such as `https://auth.example.com`, in lower case and \
+             without a path; `http` is allowed for localhost only",
+        )
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// A token service for any number of tenants.
+pub struct Issuer<H: Host> {
+    host: H,
+    config: Config,
+    masters: MasterKeys,
+    directory: DirectoryReader<<H::Signer as Signer>::Key>,
+}
+
+/// The private key that signs now, and its id.
+pub(crate) struct ActiveKey<K> {
+    pub(crate) kid: String,
+    private: Rc<K>,
+}
+
+impl<H: Host> Issuer<H> {
+    /// A service on this host.
+    pub fn new(host: H, config: Config, masters: MasterKeys) -> Self {
+        let caching = Caching {
+            ttl: config.cache_ttl,
+            capacity: config.cache_capacity,
+        };
+        Self {
+            host,
+            config,
+            masters,
+            directory: DirectoryReader::new(caching),
+        }
+    }
+
+    /// What surrounds the service.
+    pub fn host(&self) -> &H {
+        &self.host
+    }
+
+    /// Carries out an act of administration. Whoever may call this is an administrator: nothing is
+    /// checked here.
+    ///
+    /// # Errors
+    /// [`AdministrationError`]; nothing was changed then, except where the store failed.
+    pub async fn administer(
+        &self,
+        command: Command,
+        now: UnixTime,
+    ) -> Result<Outcome, AdministrationError> {
+        let administration = Administration {
+            store: self.host.store(),
+            signer: self.host.signer(),
+            entropy: self.host.entropy(),
+            masters: &self.masters,
+            reader: &self.directory,
+        };
+        administration.run(command, now).await
+    }
+
+    /// Whether [`Issuer::refresh`] has something to do.
+    pub fn is_refresh_due(&self) -> bool {
+        self.directory.has_stale()
+    }
+
+    /// Reads again the records that are about to go out of date. Call it after the answer is out.
+    pub async fn refresh(&self, now: UnixTime) {
+        for reason in self.directory.refresh(self.host.store(), now).await {
+            self.host.events().emit(Event::of(&reason, now));
+        }
+    }
+
+    pub(crate) fn directory(&self) -> &DirectoryReader<<H::Signer as Signer>::Key> {
+        &self.directory
+    }
+
+    pub(crate) fn masters(&self) -> &MasterKeys {
+        &self.masters
+    }
+
+    /// The issuer identifier of a tenant: RFC 8414 section 2.
+    pub(crate) fn identifier(&self, tenant: &TenantName) -> String {
+        format!("{}/{tenant}", self.config.base_url)
+    }
+
+    /// The tenant's ring; a tenant always has one.
+    pub(crate) async fn ring(
+        &self,
+        tenant: &TenantName,
+        now: UnixTime,
+    ) -> Result<Option<Rc<LoadedRing<<H::Signer as Signer>::Key>>>, Reason> {
+        self.directory.ring(self.host.store(), tenant, now).await
+    }
+
+    /// The key that signs with `algorithm` now, unsealed and imported on its first use.
+    pub(crate) async fn signing_key(
+        &self,
+        tenant: &TenantName,
+        algorithm: Algorithm,
+        now: UnixTime,
+    ) -> Result<ActiveKey<<H::Signer as Signer>::Key>, Reason> {
+        let none = Reason::NoSigningKey(algorithm.name());
+        let Some(loaded) = self.ring(tenant, now).await? else {
+            return Err(none);
+        };
+        let Some(key) = loaded.ring.active(algorithm, now) else {
+            return Err(none);
+        };
+        let kid = key.kid().to_owned();
+        if let Some(private) = loaded.imported(&kid) {
+            return Ok(ActiveKey { kid, private });
+        }
+        let unsealed = key.unseal(tenant.as_str(), &self.masters)?;
+        let private = Rc::new(self.host.signer().import(algorithm, &unsealed).await?);
+        loaded.keep(&kid, Rc::clone(&private));
+        Ok(ActiveKey { kid, private })
+    }
+
+    /// Puts the signature to a token.
+    pub(crate) async fn sign(
+        &self,
+        key: &ActiveKey<<H::Signer as Signer>::Key>,
+        unsigned: Unsigned,
+    ) -> Result<String, Reason> {
+        let signature = self
+            .host
+            .signer()
+            .sign(&key.private, unsigned.signing_input())
+            .await?;
+        Ok(unsigned.with_signature(&signature))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_url_is_an_origin() {
+        let good = [
+            "https://a.example",
+            "https://a.example:8443",
+            "http://127.0.0.1:1",
+            "http://[::1]:8787",
+        ];
+        for url in good {
+            assert!(Config::new(url).is_ok(), "{url}");
+            assert_eq!(Config::new(&format!("{url}/")), Config::new(url), "{url}");
+        }
+        let bad = [
+            "",
+            "a.example",
+            "https://",
+            "ftp://a.example",
+            "https://A.example",
+            "https://a/b",
+            "https://a?b",
+            "https://a#b",
+            "https://u@a",
+            "https://a:x",
+            "https://a:0443",
+            "http://localhost.example",
+            "http://127.0.0.1.example",
+            "https://[::1",
+            "https://a:",
+        ];
+        for url in bad {
+            assert_eq!(Config::new(url), Err(ConfigError), "{url}");
+        }
+    }
+}

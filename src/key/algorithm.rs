@@ -1,0 +1,173 @@
+//! Signature algorithms and public keys: RFC 7518 section 3.1, RFC 8037, RFC 7517, RFC 7638.
+
+use std::fmt;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use jwt_compact::jwk::JsonWebKey;
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+/// How access tokens are signed.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default,
+)]
+pub enum Algorithm {
+    /// ECDSA on P-256 with SHA-256: RFC 7518 section 3.4. The default.
+    #[default]
+    #[serde(rename = "ES256")]
+    Es256,
+    /// Ed25519: RFC 8037 section 3.1.
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+    /// RSASSA-PKCS1-v1_5 with SHA-256 and a key of 2,048 bits: RFC 7518 section 3.3. For verifiers
+    /// that know nothing else.
+    #[serde(rename = "RS256")]
+    Rs256,
+}
+
+impl Algorithm {
+    /// Every algorithm, the default first.
+    pub const ALL: [Self; 3] = [Self::Es256, Self::EdDsa, Self::Rs256];
+
+    /// The value of the `alg` header parameter.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
+            Self::Rs256 => "RS256",
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The public half of a signing key. It cannot hold private parts: they are refused on the way in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "JsonWebKey<'static>", into = "JsonWebKey<'static>")]
+pub struct PublicKey {
+    key: JsonWebKey<'static>,
+    algorithm: Algorithm,
+}
+
+impl PublicKey {
+    /// Reads a public JWK (RFC 7517) and derives the algorithm from its type and curve, since
+    /// runtimes disagree about the `alg` that they export.
+    ///
+    /// # Errors
+    /// [`PublicKeyError`] if it is not a JWK, holds private parts, or is of a type or curve that no
+    /// [`Algorithm`] uses.
+    pub fn from_jwk(json: &str) -> Result<Self, PublicKeyError> {
+        let key: JsonWebKey<'static> = serde_json::from_str(json).map_err(|_| PublicKeyError)?;
+        Self::try_from(key)
+    }
+
+    /// The algorithm that this key is for.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The key id: its JWK thumbprint (RFC 7638) with SHA-256, in base64url.
+    #[must_use]
+    pub fn thumbprint(&self) -> String {
+        Base64UrlUnpadded::encode_string(&self.key.thumbprint::<Sha256>())
+    }
+
+    /// The key without a frame, as `jwt-compact` takes it.
+    #[must_use]
+    pub fn as_jwk(&self) -> &JsonWebKey<'static> {
+        &self.key
+    }
+}
+
+impl TryFrom<JsonWebKey<'static>> for PublicKey {
+    type Error = PublicKeyError;
+
+    fn try_from(key: JsonWebKey<'static>) -> Result<Self, PublicKeyError> {
+        let algorithm = match &key {
+            _ if key.is_signing_key() => return Err(PublicKeyError),
+            JsonWebKey::EllipticCurve { curve, x, y, .. }
+                if curve == "P-256" && x.len() == 32 && y.len() == 32 =>
+            {
+                Algorithm::Es256
+            }
+            JsonWebKey::KeyPair { curve, x, .. } if curve == "Ed25519" && x.len() == 32 => {
+                Algorithm::EdDsa
+            }
+            // RFC 7518 section 3.3: 2,048 bits or more.
+            JsonWebKey::Rsa { modulus, .. } if modulus.len() >= 256 => Algorithm::Rs256,
+            _ => return Err(PublicKeyError),
+        };
+        Ok(Self { key, algorithm })
+    }
+}
+
+impl From<PublicKey> for JsonWebKey<'static> {
+    fn from(public: PublicKey) -> Self {
+        public.key
+    }
+}
+
+/// Not a public key that edgemint signs with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublicKeyError;
+
+impl fmt::Display for PublicKeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not the public JWK of a P-256, Ed25519 or RSA key of 2,048 bits or more")
+    }
+}
+
+impl std::error::Error for PublicKeyError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // RFC 7638 section 3.1 and RFC 8037 appendix A.3: the specifications' own thumbprints.
+    const RSA: &str = r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB","alg":"RS256","kid":"2011-04-29"}"#;
+    const ED25519: &str =
+        r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#;
+
+    #[test]
+    fn a_thumbprint_is_the_one_of_the_specification() {
+        let rsa = PublicKey::from_jwk(RSA).unwrap();
+        assert_eq!(
+            rsa.thumbprint(),
+            "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+        );
+        assert_eq!(rsa.algorithm(), Algorithm::Rs256);
+        let ed25519 = PublicKey::from_jwk(ED25519).unwrap();
+        assert_eq!(
+            ed25519.thumbprint(),
+            "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
+        );
+        assert_eq!(ed25519.algorithm(), Algorithm::EdDsa);
+    }
+
+    #[test]
+    fn a_key_with_private_parts_or_of_another_kind_is_refused() {
+        let private = ED25519.replace(
+            '}',
+            r#","d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}"#,
+        );
+        let other_curve = ED25519.replace("Ed25519", "X25519");
+        let symmetric = r#"{"kty":"oct","k":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}"#;
+        let short = r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZg","e":"AQAB"}"#;
+        for jwk in [
+            private.as_str(),
+            other_curve.as_str(),
+            symmetric,
+            short,
+            "{}",
+            "",
+        ] {
+            assert_eq!(PublicKey::from_jwk(jwk), Err(PublicKeyError), "{jwk}");
+        }
+    }
+}

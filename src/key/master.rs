@@ -1,0 +1,292 @@
+//! The master key, and the keys derived from it: HKDF (RFC 5869) with a label for each purpose.
+//!
+//! One 32-byte value from the host's secret storage is all an operator keeps. The store holds only
+//! what these keys have hashed or sealed, so neither the store nor the master key alone is enough to
+//! impersonate a client or to sign a token.
+
+use std::fmt;
+
+use aes_gcm::aead::{Aead, KeyInit, Payload};
+use aes_gcm::{Aes256Gcm, Nonce};
+use base64ct::{Base64UrlUnpadded, Encoding};
+use hkdf::Hkdf;
+use hmac::{Hmac, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::entropy::{self, Entropy, EntropyError};
+
+/// The keys derived from one master key. Debug output shows its id only.
+#[derive(ZeroizeOnDrop)]
+pub struct MasterKey {
+    /// Names the master key in stored records without telling anything about it.
+    id: String,
+    pepper: [u8; 32],
+    sealing: [u8; 32],
+}
+
+impl MasterKey {
+    /// Derives the working keys from a master key as it is kept: 32 bytes in base64url without
+    /// padding, 43 characters. White space around it is ignored, since secret storages add it.
+    ///
+    /// # Errors
+    /// [`MasterKeyError`] if the text is anything else.
+    ///
+    /// ```
+    /// use edgemint::key::MasterKey;
+    ///
+    /// assert!(MasterKey::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8").is_ok());
+    /// assert!(MasterKey::parse("changeme").is_err());
+    /// ```
+    pub fn parse(text: &str) -> Result<Self, MasterKeyError> {
+        let mut master = Zeroizing::new([0; 32]);
+        let decoded = Base64UrlUnpadded::decode(text.trim(), master.as_mut_slice());
+        match decoded {
+            Ok(bytes) if bytes.len() == 32 => Self::derive(&master),
+            _ => Err(MasterKeyError),
+        }
+    }
+
+    fn derive(master: &[u8; 32]) -> Result<Self, MasterKeyError> {
+        let hkdf = Hkdf::<Sha256>::new(Some(b"edgemint/v1"), master);
+        let (mut id, mut pepper, mut sealing) = ([0; 6], [0; 32], [0; 32]);
+        for (label, key) in [
+            ("master key id", id.as_mut_slice()),
+            ("client secret pepper", pepper.as_mut_slice()),
+            ("signing key sealing", sealing.as_mut_slice()),
+        ] {
+            hkdf.expand(label.as_bytes(), key)
+                .map_err(|_| MasterKeyError)?;
+        }
+        let derived = Self {
+            id: Base64UrlUnpadded::encode_string(&id),
+            pepper,
+            sealing,
+        };
+        pepper.zeroize();
+        sealing.zeroize();
+        Ok(derived)
+    }
+
+    /// Names this master key in stored records. It is derived one-way.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// HMAC-SHA-256 under the pepper over the fields, each preceded by its length so that no two
+    /// lists of fields are ever the same message.
+    pub(crate) fn digest(&self, fields: &[&[u8]]) -> Option<[u8; 32]> {
+        let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&self.pepper).ok()?;
+        for field in fields {
+            mac.update(&(field.len() as u64).to_be_bytes());
+            mac.update(field);
+        }
+        Some(mac.finalize().into_bytes().into())
+    }
+
+    /// Encrypts `plain` with AES-256-GCM; `context` must be given again to open it.
+    pub(crate) fn seal(
+        &self,
+        plain: &[u8],
+        context: &str,
+        entropy: &impl Entropy,
+    ) -> Result<Sealed, SealError> {
+        // A random 96-bit nonce: a ring sees a few seals a year, far below the 2^32 bound.
+        let nonce: [u8; 12] = entropy::bytes(entropy)?;
+        let payload = Payload {
+            msg: plain,
+            aad: context.as_bytes(),
+        };
+        let cipher = Aes256Gcm::new(&self.sealing.into());
+        let sealed = cipher
+            .encrypt(&Nonce::from(nonce), payload)
+            .map_err(|_| SealError::Cipher)?;
+        Ok(Sealed {
+            master: self.id.clone(),
+            nonce: Base64UrlUnpadded::encode_string(&nonce),
+            ciphertext: Base64UrlUnpadded::encode_string(&sealed),
+        })
+    }
+
+    fn open(&self, sealed: &Sealed, context: &str) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let decode =
+            |text: &str| Base64UrlUnpadded::decode_vec(text).map_err(|_| SealError::Cipher);
+        let nonce: [u8; 12] = decode(&sealed.nonce)?
+            .try_into()
+            .map_err(|_| SealError::Cipher)?;
+        let ciphertext = decode(&sealed.ciphertext)?;
+        let payload = Payload {
+            msg: &ciphertext,
+            aad: context.as_bytes(),
+        };
+        let cipher = Aes256Gcm::new(&self.sealing.into());
+        let plain = cipher
+            .decrypt(&Nonce::from(nonce), payload)
+            .map_err(|_| SealError::Cipher)?;
+        Ok(Zeroizing::new(plain))
+    }
+}
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MasterKey")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The master key in use and, while it is being rotated, the one before it.
+#[derive(Debug)]
+pub struct MasterKeys {
+    current: MasterKey,
+    previous: Option<MasterKey>,
+}
+
+impl MasterKeys {
+    /// New records are written under `current`; records written under `previous` are still read.
+    #[must_use]
+    pub fn new(current: MasterKey, previous: Option<MasterKey>) -> Self {
+        Self { current, previous }
+    }
+
+    /// The key that new records are written under.
+    #[must_use]
+    pub fn current(&self) -> &MasterKey {
+        &self.current
+    }
+
+    /// Each key, the current one first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &MasterKey> {
+        std::iter::once(&self.current).chain(&self.previous)
+    }
+
+    /// Opens what one of the keys sealed in this context.
+    pub(crate) fn open(
+        &self,
+        sealed: &Sealed,
+        context: &str,
+    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let key = self.iter().find(|key| key.id == sealed.master);
+        key.ok_or(SealError::UnknownMaster)?.open(sealed, context)
+    }
+}
+
+/// Something encrypted under a master key: AES-256-GCM, base64url.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Sealed {
+    master: String,
+    nonce: String,
+    ciphertext: String,
+}
+
+/// The master key is not 32 bytes in base64url.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MasterKeyError;
+
+impl fmt::Display for MasterKeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the master key is not 32 bytes in base64url without padding (43 characters)")
+    }
+}
+
+impl std::error::Error for MasterKeyError {}
+
+/// Why something could not be sealed or opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SealError {
+    /// No randomness for the nonce.
+    Entropy,
+    /// Sealed under a master key that this service was not given.
+    UnknownMaster,
+    /// Altered, sealed in another context, or not encoded as it should be.
+    Cipher,
+}
+
+impl From<EntropyError> for SealError {
+    fn from(EntropyError: EntropyError) -> Self {
+        Self::Entropy
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Counter;
+
+    impl Entropy for Counter {
+        fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
+            bytes.iter_mut().zip(1..).for_each(|(byte, n)| *byte = n);
+            Ok(())
+        }
+    }
+
+    fn master(first: u8) -> MasterKey {
+        MasterKey::derive(&[first; 32]).unwrap()
+    }
+
+    #[test]
+    fn only_32_bytes_of_base64url_are_a_master_key() {
+        let good = Base64UrlUnpadded::encode_string(&[7; 32]);
+        assert!(MasterKey::parse(&format!("  {good}\n")).is_ok());
+        for bad in [
+            "",
+            "secret",
+            good.trim_start_matches('B'),
+            &format!("{good}AA"),
+            &good.replace('B', "+"),
+        ] {
+            assert_eq!(MasterKey::parse(bad).unwrap_err(), MasterKeyError, "{bad}");
+        }
+    }
+
+    #[test]
+    fn debug_output_shows_no_key_material() {
+        let text = format!("{:?}", master(7));
+        assert_eq!(text, format!("MasterKey {{ id: {:?}, .. }}", master(7).id));
+    }
+
+    #[test]
+    fn fields_cannot_be_shifted_into_one_another() {
+        let key = master(1);
+        assert_ne!(key.digest(&[b"ab", b"c"]), key.digest(&[b"a", b"bc"]));
+        assert_ne!(key.digest(&[b"a"]), master(2).digest(&[b"a"]));
+    }
+
+    #[test]
+    fn what_was_sealed_opens_only_in_its_context_unaltered_and_under_its_key() {
+        let sealed = master(1).seal(b"private", "tenant a", &Counter).unwrap();
+        let keys = MasterKeys::new(master(2), Some(master(1)));
+        assert_eq!(
+            keys.open(&sealed, "tenant a").unwrap().as_slice(),
+            b"private"
+        );
+        assert_eq!(
+            keys.open(&sealed, "tenant b").unwrap_err(),
+            SealError::Cipher
+        );
+        let altered = Sealed {
+            nonce: "AAAAAAAAAAAAAAAA".into(),
+            ..sealed.clone()
+        };
+        assert_eq!(
+            keys.open(&altered, "tenant a").unwrap_err(),
+            SealError::Cipher
+        );
+        let truncated = Sealed {
+            ciphertext: "AA".into(),
+            ..sealed.clone()
+        };
+        assert_eq!(
+            keys.open(&truncated, "tenant a").unwrap_err(),
+            SealError::Cipher
+        );
+        let others = MasterKeys::new(master(3), None);
+        assert_eq!(
+            others.open(&sealed, "tenant a").unwrap_err(),
+            SealError::UnknownMaster
+        );
+    }
+}

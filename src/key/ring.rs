@@ -1,0 +1,148 @@
+//! The signing keys of a tenant.
+//!
+//! A key's state follows from the time alone: it is *announced* until its start, *active* until a
+//! newer key of its algorithm starts, *retired* until the last token it can have signed has expired,
+//! and then gone. A rotation is therefore one write, made ahead of time, and every location takes the
+//! step at the same moment without being told.
+
+use serde::{Deserialize, Serialize};
+
+use super::master::{MasterKeys, SealError, Sealed};
+use super::{Algorithm, GeneratedKey, PublicKey};
+use crate::entropy::Entropy;
+use crate::time::UnixTime;
+use crate::token::MAX_LIFETIME;
+
+/// Seconds that a retired key stays published beyond the longest token: other locations may go on
+/// signing with it until their cached ring is read again.
+const CACHE_MARGIN: u64 = 3_600;
+
+/// The ring as it is stored: public keys in the clear, private keys sealed.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct KeyRing {
+    keys: Vec<SigningKey>,
+}
+
+/// One key of a ring.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SigningKey {
+    kid: String,
+    public: PublicKey,
+    /// PKCS #8, sealed and bound to its tenant and key id.
+    private: Sealed,
+    starts: UnixTime,
+}
+
+/// Where in its life a key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyState {
+    /// Published, not yet signing.
+    Announced,
+    /// Signing.
+    Active,
+    /// No longer signing; published until its last token has expired.
+    Retired,
+    /// Neither published nor used.
+    Gone,
+}
+
+impl SigningKey {
+    /// The key id: an RFC 7638 thumbprint.
+    #[must_use]
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// The public part.
+    #[must_use]
+    pub fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// When it starts to sign.
+    #[must_use]
+    pub fn starts(&self) -> UnixTime {
+        self.starts
+    }
+
+    /// Unseals the private part (PKCS #8).
+    pub(crate) fn unseal(
+        &self,
+        tenant: &str,
+        masters: &MasterKeys,
+    ) -> Result<zeroize::Zeroizing<Vec<u8>>, SealError> {
+        masters.open(&self.private, &context(tenant, &self.kid))
+    }
+}
+
+impl KeyRing {
+    /// Adds a key that signs from `starts` on. Keys that are gone by `now` leave the ring.
+    pub(crate) fn add(
+        &mut self,
+        tenant: &str,
+        generated: &GeneratedKey,
+        starts: UnixTime,
+        masters: &MasterKeys,
+        entropy: &impl Entropy,
+        now: UnixTime,
+    ) -> Result<String, SealError> {
+        let kid = generated.public.thumbprint();
+        let sealed = masters
+            .current()
+            .seal(&generated.private, &context(tenant, &kid), entropy)?;
+        let before = self.clone();
+        self.keys
+            .retain(|key| before.state(key, now) != KeyState::Gone);
+        self.keys.push(SigningKey {
+            kid: kid.clone(),
+            public: generated.public.clone(),
+            private: sealed,
+            starts,
+        });
+        // Ties are broken by the key id, so that every location picks the same key.
+        self.keys
+            .sort_by(|a, b| (a.starts, &a.kid).cmp(&(b.starts, &b.kid)));
+        Ok(kid)
+    }
+
+    /// The state of one of the ring's keys.
+    #[must_use]
+    pub fn state(&self, key: &SigningKey, now: UnixTime) -> KeyState {
+        if now < key.starts {
+            return KeyState::Announced;
+        }
+        let position = (key.starts, &key.kid);
+        let successor = self.keys.iter().find(|other| {
+            other.public.algorithm() == key.public.algorithm()
+                && (other.starts, &other.kid) > position
+                && other.starts <= now
+        });
+        match successor {
+            None => KeyState::Active,
+            Some(next) if now < next.starts.plus(MAX_LIFETIME + CACHE_MARGIN) => KeyState::Retired,
+            Some(_) => KeyState::Gone,
+        }
+    }
+
+    /// The key that signs now.
+    #[must_use]
+    pub fn active(&self, algorithm: Algorithm, now: UnixTime) -> Option<&SigningKey> {
+        let mut signing = self
+            .keys
+            .iter()
+            .filter(|key| key.public.algorithm() == algorithm && key.starts <= now);
+        signing.next_back()
+    }
+
+    /// The keys that a verifier may need now: all but those that are gone.
+    pub fn published(&self, now: UnixTime) -> impl Iterator<Item = &SigningKey> {
+        self.keys
+            .iter()
+            .filter(move |key| self.state(key, now) != KeyState::Gone)
+    }
+}
+
+/// What a sealed key is bound to: it opens in no other tenant's ring and under no other key id.
+fn context(tenant: &str, kid: &str) -> String {
+    format!("edgemint signing key {kid} of tenant {tenant}")
+}

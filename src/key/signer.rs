@@ -1,0 +1,72 @@
+//! Who performs the private-key operations: the host where it can, software elsewhere.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use super::{Algorithm, PublicKey};
+
+/// A key pair fresh from a [`Signer`], before it is sealed.
+pub struct GeneratedKey {
+    /// The private part: PKCS #8 in DER.
+    pub private: Zeroizing<Vec<u8>>,
+    /// The public part.
+    pub public: PublicKey,
+}
+
+/// Generates, imports and uses signing keys.
+///
+/// # Security
+/// `Key` must not let the private part out again: the host's SubtleCrypto imports it as
+/// non-extractable. `generate` must draw from a cryptographically secure source.
+#[expect(
+    async_fn_in_trait,
+    reason = "edge runtimes are single-threaded: futures are not `Send`"
+)]
+pub trait Signer {
+    /// An imported private key.
+    type Key;
+
+    /// Makes a new key pair.
+    ///
+    /// # Errors
+    /// [`SignerError`] if the algorithm is not supported here or the source of entropy failed.
+    async fn generate(&self, algorithm: Algorithm) -> Result<GeneratedKey, SignerError>;
+
+    /// Imports a private key: PKCS #8 in DER.
+    ///
+    /// # Errors
+    /// [`SignerError`] if the algorithm is not supported here or the bytes are not such a key.
+    async fn import(&self, algorithm: Algorithm, private: &[u8]) -> Result<Self::Key, SignerError>;
+
+    /// The JWS signature (RFC 7515 section 5.1) over `message`: for ES256 the 64 bytes R and S.
+    ///
+    /// # Errors
+    /// [`SignerError`] if the host failed.
+    async fn sign(&self, key: &Self::Key, message: &[u8]) -> Result<Vec<u8>, SignerError>;
+}
+
+/// A private-key operation failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignerError {
+    /// This signer does not know the algorithm.
+    Unsupported(Algorithm),
+    /// The host or the key is at fault. The text is for the operator.
+    Failed(String),
+}
+
+impl fmt::Display for SignerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unsupported(algorithm) => {
+                write!(
+                    f,
+                    "this signer does not support {algorithm}; use one that does"
+                )
+            }
+            Self::Failed(why) => write!(f, "the signer failed: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for SignerError {}

@@ -1,0 +1,39 @@
+//! edgemint: an OAuth 2.0 token service that runs at the edge.
+//!
+//! The core is plain Rust. It reads no clock, draws no randomness and does no I/O of its own: a
+//! [`Host`] hands these in, so the same code runs natively, in a browser and in a Cloudflare Worker,
+//! and a test can simulate everything around it. Only [`wasm`] knows JavaScript.
+//!
+//! | module | what it answers for |
+//! | --- | --- |
+//! | [`endpoint`] | HTTP in, HTTP out: routes, forms, the token endpoint, metadata, keys |
+//! | [`grant`] | the grants of RFC 6749: what a token request asks for, and the token for it |
+//! | [`client`] | applications, their secrets, client authentication |
+//! | [`api`] | APIs, app roles, scopes and resources |
+//! | `token` | access tokens (RFC 9068) |
+//! | [`key`] | master key, key ring, signers |
+//! | [`directory`] | the records of a tenant: reading through a cache, administration |
+//! | [`store`] | the storage trait, its contract, the memory store |
+//! | [`error`], [`event`] | reasons, what goes on the wire, what the operator hears |
+//! | `time`, `entropy` | what the host hands in beside storage and signatures |
+
+pub mod api;
+pub mod client;
+pub mod directory;
+pub mod endpoint;
+mod entropy;
+pub mod error;
+pub mod event;
+pub mod grant;
+mod issuer;
+pub mod key;
+pub mod store;
+mod text;
+mod time;
+mod token;
+#[cfg(target_arch = "wasm32")]
+pub mod wasm;
+
+pub use entropy::{Entropy, EntropyError};
+pub use issuer::{Config, ConfigError, Host, Issuer};
+pub use time::UnixTime;

@@ -1,0 +1,433 @@
+//! What every [`Store`] must do, as a suite that every adapter runs.
+//!
+//! Each check starts from keys that nobody used before, so the suite can run against a store that
+//! already holds data, and twice against the same one. It checks what the store promises in its
+//! [`Guarantees`](super::Guarantees) and nothing more.
+
+use std::fmt;
+use std::future::Future;
+
+use futures_util::future::join_all;
+
+use super::{Expected, Key, Partition, Put, Store, StoreError, Version};
+use crate::time::UnixTime;
+
+/// Writers that race for one key. [`join_all`] polls up to 30 futures directly, without wakers,
+/// which is how edgemint's own drivers work.
+const WRITERS: usize = 24;
+/// More names than any store returns in one page (Cloudflare KV: 1,000).
+const MANY: usize = 1_005;
+
+/// The world around the store under test.
+#[expect(
+    async_fn_in_trait,
+    reason = "edge runtimes are single-threaded: futures are not `Send`"
+)]
+pub trait Surroundings {
+    /// What the store takes for the present.
+    fn now(&self) -> UnixTime;
+
+    /// Lets this many seconds pass, by waiting or by moving a simulated clock.
+    async fn pass(&self, seconds: u64);
+}
+
+/// A promise that the store did not keep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breach {
+    /// The check that failed.
+    pub check: &'static str,
+    /// What was seen.
+    pub why: String,
+}
+
+impl fmt::Display for Breach {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.check, self.why)
+    }
+}
+
+impl std::error::Error for Breach {}
+
+type Check = Result<(), String>;
+
+/// Runs the whole suite in the partitions `contract/{run}/...`, and reports the names of the checks
+/// that ran. `run` keeps runs apart: pass something never used on this store.
+///
+/// # Errors
+/// The first [`Breach`].
+///
+/// ```
+/// use std::{cell::Cell, rc::Rc};
+/// use edgemint::{UnixTime, store::{MemoryStore, contract::{self, Surroundings}}};
+///
+/// struct Simulated(Rc<Cell<u64>>);
+/// impl Surroundings for Simulated {
+///     fn now(&self) -> UnixTime { UnixTime::from_secs(self.0.get()) }
+///     async fn pass(&self, seconds: u64) { self.0.set(self.0.get() + seconds) }
+/// }
+///
+/// let clock = Rc::new(Cell::new(1_700_000_000));
+/// let store = MemoryStore::new({
+///     let clock = clock.clone();
+///     move || UnixTime::from_secs(clock.get())
+/// });
+/// let passed = futures_executor::block_on(contract::run(&store, &Simulated(clock), "doc"))?;
+/// assert!(passed.contains(&"one of many creators wins"));
+/// # Ok::<(), contract::Breach>(())
+/// ```
+pub async fn run(
+    store: &impl Store,
+    surroundings: &impl Surroundings,
+    run: &str,
+) -> Result<Vec<&'static str>, Breach> {
+    let suite = Suite {
+        store,
+        surroundings,
+        run,
+    };
+    let guarantees = store.guarantees();
+    let mut passed = Vec::new();
+    passed.push(report("what is written is read back", suite.round_trip()).await?);
+    passed.push(report("a version is required to overwrite", suite.versions()).await?);
+    passed.push(report("deletion asks for the version too", suite.deletion()).await?);
+    passed.push(report("what has expired is gone", suite.expiry()).await?);
+    passed.push(report("partitions and prefixes keep apart", suite.separation()).await?);
+    passed.push(report("a listing survives writes between pages", suite.listing()).await?);
+    if guarantees.atomic {
+        passed.push(report("one of many creators wins", suite.creators()).await?);
+        passed.push(report("one of many updaters wins", suite.updaters()).await?);
+    }
+    if guarantees.read_your_writes {
+        passed.push(report("a write is seen at once", suite.read_your_writes()).await?);
+    }
+    Ok(passed)
+}
+
+async fn report(
+    check: &'static str,
+    outcome: impl Future<Output = Check>,
+) -> Result<&'static str, Breach> {
+    match outcome.await {
+        Ok(()) => Ok(check),
+        Err(why) => Err(Breach { check, why }),
+    }
+}
+
+struct Suite<'a, S, W> {
+    store: &'a S,
+    surroundings: &'a W,
+    run: &'a str,
+}
+
+impl<S: Store, W: Surroundings> Suite<'_, S, W> {
+    fn partition(&self, check: &str) -> Result<Partition, String> {
+        Partition::new(format!("contract/{}/{check}", self.run)).map_err(|error| error.to_string())
+    }
+
+    fn key(&self, check: &str, name: &str) -> Result<Key, String> {
+        Key::new(self.partition(check)?, name).map_err(|error| error.to_string())
+    }
+
+    async fn create(&self, key: &Key, value: &str) -> Result<Version, String> {
+        done(self.store.put(key, value, Expected::Absent, None).await)
+    }
+
+    async fn value(&self, key: &Key) -> Result<Option<String>, String> {
+        let found = self
+            .store
+            .get(key)
+            .await
+            .map_err(|error| error.to_string())?;
+        Ok(found.map(|found| found.value))
+    }
+
+    async fn round_trip(&self) -> Check {
+        let value = "{\"text\":\"quote \\\" newline \\n euro \u{20ac} \u{1f511}\",\"n\":1}";
+        let large = format!("\"{}\"", "x".repeat(100_000));
+        // Names are any text: URIs, separators of the store's own, non-ASCII.
+        for name in ["plain", "api/api://orders/", "a:b/c%2Fd e", "\u{20ac}"] {
+            let key = self.key("round-trip", name)?;
+            same(&self.value(&key).await?, &None, "before the first write")?;
+            let version = self.create(&key, value).await?;
+            let found = self
+                .store
+                .get(&key)
+                .await
+                .map_err(|error| error.to_string())?;
+            let found = found.ok_or("the value was not there after the write")?;
+            same(&found.value, &value.to_owned(), "after the first write")?;
+            same(
+                &found.version,
+                &version,
+                "the version read and the one written",
+            )?;
+            done(
+                self.store
+                    .put(&key, &large, Expected::Version(version), None)
+                    .await,
+            )?;
+            same(
+                &self.value(&key).await?,
+                &Some(large.clone()),
+                "after the second write",
+            )?;
+        }
+        Ok(())
+    }
+
+    async fn versions(&self) -> Check {
+        let key = self.key("versions", "record")?;
+        let invented = Expected::Version(Version("1".into()));
+        conflict(
+            self.store.put(&key, "0", invented, None).await,
+            "an update of nothing",
+        )?;
+        let first = self.create(&key, "1").await?;
+        conflict(
+            self.store.put(&key, "2", Expected::Absent, None).await,
+            "a second creation",
+        )?;
+        let second = done(
+            self.store
+                .put(&key, "3", Expected::Version(first.clone()), None)
+                .await,
+        )?;
+        let stale = self
+            .store
+            .put(&key, "4", Expected::Version(first), None)
+            .await;
+        conflict(stale, "an update that read the version before last")?;
+        same(
+            &self.value(&key).await?,
+            &Some("3".into()),
+            "what the refused updates left",
+        )?;
+        // A version is never used twice: a deletion and a new creation must not bring it back.
+        done(
+            self.store
+                .delete(&key, Expected::Version(second.clone()))
+                .await,
+        )?;
+        self.create(&key, "5").await?;
+        let revived = self
+            .store
+            .put(&key, "6", Expected::Version(second), None)
+            .await;
+        conflict(revived, "an update that read the record's former life")
+    }
+
+    async fn deletion(&self) -> Check {
+        let key = self.key("deletion", "record")?;
+        done(self.store.delete(&key, Expected::Absent).await)?;
+        let version = self.create(&key, "1").await?;
+        conflict(
+            self.store.delete(&key, Expected::Absent).await,
+            "deleting as if absent",
+        )?;
+        let other = Expected::Version(Version("0".into()));
+        conflict(
+            self.store.delete(&key, other).await,
+            "deleting another version",
+        )?;
+        same(
+            &self.value(&key).await?,
+            &Some("1".into()),
+            "what the refused deletions left",
+        )?;
+        done(
+            self.store
+                .delete(&key, Expected::Version(version.clone()))
+                .await,
+        )?;
+        same(&self.value(&key).await?, &None, "after the deletion")?;
+        let again = self.store.delete(&key, Expected::Version(version)).await;
+        conflict(again, "deleting a second time")
+    }
+
+    async fn expiry(&self) -> Check {
+        let (short, long) = (self.key("expiry", "short")?, self.key("expiry", "long")?);
+        let now = self.surroundings.now();
+        done(
+            self.store
+                .put(&short, "1", Expected::Absent, Some(now.plus(2)))
+                .await,
+        )?;
+        done(
+            self.store
+                .put(&long, "1", Expected::Absent, Some(now.plus(86_400)))
+                .await,
+        )?;
+        same(
+            &self.value(&short).await?,
+            &Some("1".into()),
+            "before the expiry",
+        )?;
+        self.surroundings.pass(3).await;
+        same(&self.value(&short).await?, &None, "after the expiry")?;
+        same(
+            &self.value(&long).await?,
+            &Some("1".into()),
+            "a value with a day to live",
+        )?;
+        let listed = self.all_names("expiry", "").await?;
+        same(
+            &listed,
+            &vec!["long".to_owned()],
+            "the listing after the expiry",
+        )?;
+        self.create(&short, "2").await.map(drop)
+    }
+
+    async fn separation(&self) -> Check {
+        for (check, name) in [("apart", "a/1"), ("apart", "a/2"), ("apart", "b/1")] {
+            self.create(&self.key(check, name)?, "1").await?;
+        }
+        // A partition whose name starts with another's is still another partition.
+        self.create(&self.key("apart2", "a/3")?, "1").await?;
+        same(
+            &self.all_names("apart", "a/").await?,
+            &vec!["a/1".to_owned(), "a/2".to_owned()],
+            "the listing by prefix",
+        )?;
+        same(
+            &self.all_names("apart2", "").await?,
+            &vec!["a/3".to_owned()],
+            "the other partition",
+        )
+    }
+
+    async fn listing(&self) -> Check {
+        let name = |n: usize| format!("name/{n:05}");
+        for n in 0..MANY {
+            self.create(&self.key("listing", &name(n))?, "1").await?;
+        }
+        let partition = self.partition("listing")?;
+        let mut names: Vec<String> = Vec::new();
+        let mut cursor: Option<String> = None;
+        let mut pages = 0;
+        loop {
+            let page = self
+                .store
+                .list(&partition, "name/", cursor.as_deref())
+                .await;
+            let page = page.map_err(|error| error.to_string())?;
+            names.extend(page.names);
+            pages += 1;
+            // Between the pages: one more at the front, one more at the end.
+            self.create(&self.key("listing", &format!("name/!{pages:05}"))?, "1")
+                .await?;
+            self.create(&self.key("listing", &format!("name/z{pages:05}"))?, "1")
+                .await?;
+            cursor = page.cursor;
+            if cursor.is_none() || pages > MANY {
+                break;
+            }
+        }
+        let old: Vec<String> = (0..MANY).map(name).collect();
+        names.retain(|listed| old.binary_search(listed).is_ok());
+        same(
+            &names.len(),
+            &old.len(),
+            "how many of the names that were there were listed",
+        )?;
+        same(&names, &old, "the names and their order")
+    }
+
+    async fn creators(&self) -> Check {
+        let key = self.key("creators", "record")?;
+        let writes: Vec<String> = (0..WRITERS).map(|n| n.to_string()).collect();
+        let puts = writes
+            .iter()
+            .map(|value| self.store.put(&key, value, Expected::Absent, None));
+        one_winner(join_all(puts).await)
+    }
+
+    async fn updaters(&self) -> Check {
+        let key = self.key("updaters", "record")?;
+        let mut version = self.create(&key, "start").await?;
+        for round in 0..4 {
+            let writes: Vec<String> = (0..WRITERS).map(|n| format!("{round}-{n}")).collect();
+            let puts = writes.iter().map(|value| {
+                self.store
+                    .put(&key, value, Expected::Version(version.clone()), None)
+            });
+            one_winner(join_all(puts).await)?;
+            let found = self
+                .store
+                .get(&key)
+                .await
+                .map_err(|error| error.to_string())?;
+            version = found.ok_or("the record was gone after an update")?.version;
+        }
+        Ok(())
+    }
+
+    async fn read_your_writes(&self) -> Check {
+        let key = self.key("read-your-writes", "record")?;
+        let mut version = self.create(&key, "0").await?;
+        for n in 1..20 {
+            let value = n.to_string();
+            version = done(
+                self.store
+                    .put(&key, &value, Expected::Version(version), None)
+                    .await,
+            )?;
+            same(
+                &self.value(&key).await?,
+                &Some(value),
+                "the read after the write",
+            )?;
+        }
+        Ok(())
+    }
+
+    async fn all_names(&self, check: &str, prefix: &str) -> Result<Vec<String>, String> {
+        let partition = self.partition(check)?;
+        let page = self.store.list(&partition, prefix, None).await;
+        page.map(|page| page.names)
+            .map_err(|error| error.to_string())
+    }
+}
+
+fn done(outcome: Result<Put, StoreError>) -> Result<Version, String> {
+    match outcome {
+        Ok(Put::Done(version)) => Ok(version),
+        Ok(Put::Conflict) => Err("a write was refused although its condition held".into()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn conflict(outcome: Result<Put, StoreError>, what: &str) -> Check {
+    match outcome {
+        Ok(Put::Conflict) => Ok(()),
+        Ok(Put::Done(_)) => Err(format!("{what} was accepted")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn one_winner(outcomes: Vec<Result<Put, StoreError>>) -> Check {
+    let mut winners = 0;
+    for outcome in outcomes {
+        match outcome {
+            Ok(Put::Done(_)) => winners += 1,
+            Ok(Put::Conflict) => {}
+            Err(error) => return Err(error.to_string()),
+        }
+    }
+    if winners == 1 {
+        Ok(())
+    } else {
+        Err(format!("{winners} of {WRITERS} writers succeeded"))
+    }
+}
+
+fn same<T: PartialEq + fmt::Debug>(seen: &T, wanted: &T, what: &str) -> Check {
+    if seen == wanted {
+        return Ok(());
+    }
+    let mut text = format!("{what}: expected {wanted:?}, saw {seen:?}");
+    if let Some((cut, _)) = text.char_indices().nth(400) {
+        text.truncate(cut);
+    }
+    Err(text)
+}

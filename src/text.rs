@@ -1,0 +1,57 @@
+//! Names that have been checked once and are well-formed ever after.
+
+/// Declares a text type whose values satisfy `$valid`, with its conversions and its error text.
+macro_rules! text_type {
+    ($(#[$doc:meta])* $name:ident, $valid:expr, $expected:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// What a well-formed value is, for a person who gave another one.
+            pub const EXPECTED: &str = $expected;
+
+            /// The text as this type, or `None` if it is not well-formed.
+            #[must_use]
+            pub fn new(text: impl Into<String>) -> Option<Self> {
+                let text = text.into();
+                let valid: fn(&str) -> bool = $valid;
+                valid(&text).then_some(Self(text))
+            }
+
+            /// The text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                std::fmt::Debug::fmt(&self.0, f)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = String::deserialize(deserializer)?;
+                Self::new(text).ok_or_else(|| serde::de::Error::custom(concat!("expected ", $expected)))
+            }
+        }
+    };
+}
+
+pub(crate) use text_type;
