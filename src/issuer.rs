@@ -48,7 +48,7 @@ impl Config {
     /// The service at `base_url`: scheme, host and port, such as `https://auth.example.com`. Every
     /// issuer identifier starts with it; it is never taken from a request.
     ///
-    /// Records are cached for at most 30 seconds, 10,000 of each kind.
+    /// Records are cached for at most 30 seconds, 10,000 of them.
     ///
     /// # Errors
     /// [`ConfigError`] if it is anything but an `https` origin; `http` is accepted for this machine's
@@ -109,7 +109,7 @@ impl Config {
         }
     }
 
-    /// Caches at most this many records of each kind.
+    /// Caches at most this many records.
     #[must_use]
     pub fn cache_capacity(self, records: usize) -> Self {
         Self {

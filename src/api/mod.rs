@@ -2,14 +2,12 @@
 
 mod target;
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::key::Algorithm;
 use crate::text::text_type;
 
-pub(crate) use target::{Scope, Target, only_api};
+pub(crate) use target::{Scope, Target, insert, only_api};
 
 text_type! {
     /// The identifier URI of an API: an absolute URI (RFC 3986 section 4.3) of at most 256 bytes,
@@ -45,9 +43,9 @@ pub struct Api {
     pub identifier: ApiUri,
     /// A name for people.
     pub display_name: String,
-    /// The app roles that it exposes, by value.
+    /// The app roles that it exposes, in ascending order of their values.
     #[serde(default)]
-    pub roles: BTreeMap<RoleName, AppRole>,
+    pub roles: Vec<AppRole>,
     /// Whether an application without any role on this API is refused a token.
     #[serde(default)]
     pub assignment_required: bool,
@@ -63,10 +61,33 @@ pub struct Api {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AppRole {
+    /// What appears in the `roles` claim.
+    pub value: RoleName,
     /// A UUID that stays when the role is renamed.
     pub id: String,
     /// A name for people.
     pub display_name: String,
+}
+
+impl Api {
+    /// The role of that value.
+    #[must_use]
+    pub fn role(&self, value: &RoleName) -> Option<&AppRole> {
+        let at = self
+            .roles
+            .binary_search_by(|role| role.value.cmp(value))
+            .ok()?;
+        self.roles.get(at)
+    }
+}
+
+/// App roles that an application was granted on an API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Assignment {
+    /// The API.
+    pub api: ApiUri,
+    /// The roles, in ascending order.
+    pub roles: Vec<RoleName>,
 }
 
 #[cfg(test)]

@@ -3,9 +3,7 @@
 //! Scope is RFC 6749 section 3.3, `resource` RFC 8707 section 2, `.default` the form that Entra's
 //! clients use: every role that an administrator assigned.
 
-use std::collections::{BTreeMap, BTreeSet};
-
-use super::{Api, ApiUri, RoleName};
+use super::{Api, ApiUri, Assignment, RoleName};
 use crate::error::Reason;
 
 /// The scope name that stands for "every assigned role".
@@ -40,8 +38,8 @@ impl Scope {
 pub(crate) struct Target {
     /// The API; `None` if the request named none and the client's only one is meant.
     pub(crate) api: Option<ApiUri>,
-    /// The roles asked for; `None` is every one that is assigned.
-    pub(crate) roles: Option<BTreeSet<RoleName>>,
+    /// The roles asked for, in ascending order; `None` is every one that is assigned.
+    pub(crate) roles: Option<Vec<RoleName>>,
 }
 
 impl Target {
@@ -52,7 +50,7 @@ impl Target {
             roles: None,
         };
         let mut everything = false;
-        let mut roles = BTreeSet::new();
+        let mut roles = Vec::new();
         for token in &scope.0 {
             let (api, name) = split(token, resource).ok_or(Reason::ScopeUnknown)?;
             match &target.api {
@@ -64,7 +62,7 @@ impl Target {
             if name == DEFAULT {
                 everything = true;
             } else {
-                roles.insert(RoleName::new(name).ok_or(Reason::ScopeUnknown)?);
+                insert(&mut roles, RoleName::new(name).ok_or(Reason::ScopeUnknown)?);
             }
         }
         match (everything, roles.is_empty()) {
@@ -79,30 +77,27 @@ impl Target {
 
     /// What is granted: the roles asked for, each of which must be assigned and still be declared by
     /// the API. A request is never narrowed silently.
-    pub(crate) fn grant(
-        &self,
-        api: &Api,
-        assigned: Option<&BTreeSet<RoleName>>,
-    ) -> Result<Granted, Reason> {
-        let nothing = BTreeSet::new();
-        let mut held = assigned
-            .unwrap_or(&nothing)
-            .iter()
-            .filter(|role| api.roles.contains_key(*role));
+    pub(crate) fn grant(&self, api: &Api, assigned: &[RoleName]) -> Result<Granted, Reason> {
+        let holds = |role: &&RoleName| assigned.binary_search(role).is_ok();
+        let declared = |role: &&RoleName| api.role(role).is_some();
         let roles: Vec<RoleName> = match &self.roles {
-            None => held.cloned().collect(),
-            Some(asked) => {
-                let held: BTreeSet<_> = held.by_ref().collect();
-                if !asked.iter().all(|role| held.contains(role)) {
-                    return Err(Reason::RoleNotAssigned);
-                }
-                asked.iter().cloned().collect()
+            None => assigned.iter().filter(declared).cloned().collect(),
+            Some(asked) if asked.iter().all(|role| holds(&role) && declared(&role)) => {
+                asked.clone()
             }
+            Some(_) => return Err(Reason::RoleNotAssigned),
         };
         if roles.is_empty() && api.assignment_required {
             return Err(Reason::AssignmentRequired);
         }
         Ok(Granted { roles })
+    }
+}
+
+/// Puts a role into an ascending list, once.
+pub(crate) fn insert(roles: &mut Vec<RoleName>, role: RoleName) {
+    if let Err(at) = roles.binary_search(&role) {
+        roles.insert(at, role);
     }
 }
 
@@ -118,12 +113,9 @@ fn split<'a>(token: &'a str, resource: Option<&ApiUri>) -> Option<(ApiUri, &'a s
 }
 
 /// The API that a request without any target means: the only one that the application has roles on.
-pub(crate) fn only_api(
-    assignments: &BTreeMap<ApiUri, BTreeSet<RoleName>>,
-) -> Result<&ApiUri, Reason> {
-    let mut apis = assignments.keys();
-    match (apis.next(), apis.next()) {
-        (Some(api), None) => Ok(api),
+pub(crate) fn only_api(assignments: &[Assignment]) -> Result<&ApiUri, Reason> {
+    match assignments {
+        [only] => Ok(&only.api),
         _ => Err(Reason::NothingAsked),
     }
 }
@@ -168,7 +160,7 @@ mod tests {
         ApiUri::new(uri)
     }
 
-    fn roles(names: &[&str]) -> Option<BTreeSet<RoleName>> {
+    fn roles(names: &[&str]) -> Option<Vec<RoleName>> {
         Some(
             names
                 .iter()

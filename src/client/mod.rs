@@ -3,11 +3,9 @@
 mod authentication;
 mod secret;
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde::{Deserialize, Serialize};
 
-use crate::api::{ApiUri, RoleName};
+use crate::api::{ApiUri, Assignment, RoleName};
 use crate::text::text_type;
 
 pub(crate) use authentication::{Credentials, authenticate};
@@ -37,13 +35,25 @@ pub struct Application {
     #[serde(default)]
     pub kind: ClientKind,
     /// What it may use at the token endpoint.
-    pub grant_types: BTreeSet<GrantType>,
+    pub grant_types: Vec<GrantType>,
     /// Its secrets; several may be valid at once, so that one can be replaced without an outage.
     #[serde(default)]
     pub secrets: Vec<SecretRecord>,
-    /// The app roles that an administrator granted it, by API.
+    /// The app roles that an administrator granted it, one entry an API.
     #[serde(default)]
-    pub assignments: BTreeMap<ApiUri, BTreeSet<RoleName>>,
+    pub assignments: Vec<Assignment>,
+}
+
+impl Application {
+    /// The roles that it was granted on an API.
+    #[must_use]
+    pub fn roles_on(&self, api: &ApiUri) -> &[RoleName] {
+        let assignment = self
+            .assignments
+            .iter()
+            .find(|assignment| assignment.api == *api);
+        assignment.map_or(&[], |assignment| &assignment.roles)
+    }
 }
 
 /// Whether a client can keep a secret: RFC 6749 section 2.1.

@@ -4,15 +4,14 @@
 //! if it was cut short between them), so nothing is half done and two administrators cannot overwrite
 //! each other unnoticed.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::reader::corrupt;
-use super::{DirectoryReader, Tenant, TenantName, api_key, application_key, ring_key, tenant_key};
-use crate::api::{Api, ApiUri, AppRole, RoleName};
+use super::reader::parse;
+use super::{DirectoryReader, Name, Tenant, TenantName};
+use crate::api::{Api, ApiUri, AppRole, Assignment, RoleName, insert};
 use crate::client::{
     Application, ClientId, ClientKind, ClientSecret, GrantType, MIN_IMPORTED, PREFIX, SecretRecord,
 };
@@ -28,15 +27,14 @@ const SECRET_VALIDITY: u64 = 180 * 86_400;
 /// Most secrets that an application may have at once.
 const MAX_SECRETS: usize = 20;
 
-/// One act of administration. As JSON: the name of the act under `command`, its members in camel case
-/// beside it.
+/// One act of administration. As JSON an object with one member: the name of the act, and in it the
+/// act's own members, all in camel case.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(
-    tag = "command",
     rename_all = "camelCase",
-    rename_all_fields = "camelCase"
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
 )]
-#[serde(deny_unknown_fields)]
 pub enum Command {
     /// Makes a tenant with a signing key. Repeating it finishes what was cut short.
     CreateTenant {
@@ -83,7 +81,7 @@ pub enum Command {
         #[serde(default)]
         kind: ClientKind,
         /// What it may use at the token endpoint: client credentials by default.
-        grant_types: Option<BTreeSet<GrantType>>,
+        grant_types: Option<Vec<GrantType>>,
     },
     /// Disables an application, or enables it again.
     SetApplicationDisabled {
@@ -128,7 +126,7 @@ pub enum Command {
         api: ApiUri,
         /// The roles, each declared by the API. None at all registers the API with the application
         /// without a role.
-        roles: BTreeSet<RoleName>,
+        roles: Vec<RoleName>,
     },
     /// Takes app roles away from an application.
     RemoveRoles {
@@ -139,7 +137,7 @@ pub enum Command {
         /// The API.
         api: ApiUri,
         /// The roles; without any left, the API itself is removed from the application.
-        roles: BTreeSet<RoleName>,
+        roles: Vec<RoleName>,
     },
     /// Makes a new signing key, which takes over at `starts`.
     RotateKey {
@@ -322,7 +320,7 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
                     kind,
                     grant_types: grant_types.unwrap_or_else(|| GrantType::ALL.into()),
                     secrets: Vec::new(),
-                    assignments: BTreeMap::new(),
+                    assignments: Vec::new(),
                 };
                 self.create_application(&tenant, record).await
             }
@@ -387,13 +385,13 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
                 roles,
             } => {
                 self.update_application(&tenant, &client_id, |application| {
-                    let Some(assigned) = application.assignments.get_mut(&api) else {
+                    let assignments = &mut application.assignments;
+                    let Some(assigned) = assignments.iter_mut().find(|known| known.api == api)
+                    else {
                         return Err(missing("an assignment on", &api));
                     };
-                    assigned.retain(|role| !roles.contains(role));
-                    if assigned.is_empty() {
-                        application.assignments.remove(&api);
-                    }
+                    assigned.roles.retain(|role| !roles.contains(role));
+                    assignments.retain(|assignment| !assignment.roles.is_empty());
                     Ok(Outcome::default())
                 })
                 .await
@@ -416,7 +414,7 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
     }
 
     async fn create_tenant(&self, name: &TenantName, record: &Tenant, now: UnixTime) -> Done {
-        let key = tenant_key(name)?;
+        let key = Name::Tenant(name.clone()).key()?;
         if self.store.get(&key).await?.is_some() {
             return Err(exists("tenant", name));
         }
@@ -425,7 +423,7 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
         self.ensure_key(name, record.algorithm, now).await?;
         self.write(&key, record, Expected::Absent, || exists("tenant", name))
             .await?;
-        self.reader.forget_tenant(name);
+        self.reader.forget(&Name::Tenant(name.clone()));
         Ok(Outcome::default())
     }
 
@@ -434,19 +432,21 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
         if let Some(algorithm) = record.algorithm {
             self.ensure_key(tenant, algorithm, now).await?;
         }
-        let key = api_key(tenant, &record.identifier)?;
+        let key = Name::Api(tenant.clone(), record.identifier.clone()).key()?;
         let taken = || exists("API", &record.identifier);
         self.write(&key, record, Expected::Absent, taken).await?;
-        self.reader.forget_api(tenant, &record.identifier);
+        self.reader
+            .forget(&Name::Api(tenant.clone(), record.identifier.clone()));
         Ok(Outcome::default())
     }
 
     async fn create_application(&self, tenant: &TenantName, record: Application) -> Done {
         self.tenant(tenant).await?;
-        let key = application_key(tenant, &record.client_id)?;
+        let key = Name::Application(tenant.clone(), record.client_id.clone()).key()?;
         let taken = || exists("application", &record.client_id);
         self.write(&key, &record, Expected::Absent, taken).await?;
-        self.reader.forget_application(tenant, &record.client_id);
+        self.reader
+            .forget(&Name::Application(tenant.clone(), record.client_id.clone()));
         Ok(Outcome {
             client_id: Some(record.client_id),
             ..Outcome::default()
@@ -487,23 +487,30 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
         tenant: &TenantName,
         client_id: &ClientId,
         api: ApiUri,
-        roles: BTreeSet<RoleName>,
+        roles: Vec<RoleName>,
     ) -> Done {
-        let Some((declared, _)) = self.load::<Api>(&api_key(tenant, &api)?).await? else {
+        let Some((declared, _)) = self
+            .load::<Api>(&Name::Api(tenant.clone(), api.clone()).key()?)
+            .await?
+        else {
             return Err(missing("API", &api));
         };
-        if let Some(unknown) = roles
-            .iter()
-            .find(|role| !declared.roles.contains_key(*role))
-        {
+        if let Some(unknown) = roles.iter().find(|role| declared.role(role).is_none()) {
             return Err(missing(&format!("app role of `{api}`,"), unknown));
         }
         self.update_application(tenant, client_id, |application| {
-            application
-                .assignments
-                .entry(api)
-                .or_default()
-                .extend(roles);
+            let assignments = &mut application.assignments;
+            if !assignments.iter().any(|known| known.api == api) {
+                assignments.push(Assignment {
+                    api: api.clone(),
+                    roles: Vec::new(),
+                });
+            }
+            if let Some(assignment) = assignments.iter_mut().find(|known| known.api == api) {
+                roles
+                    .into_iter()
+                    .for_each(|role| insert(&mut assignment.roles, role));
+            }
             Ok(Outcome::default())
         })
         .await
@@ -516,19 +523,20 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
         client_id: &ClientId,
         change: impl FnOnce(&mut Application) -> Done,
     ) -> Done {
-        let key = application_key(tenant, client_id)?;
+        let key = Name::Application(tenant.clone(), client_id.clone()).key()?;
         let Some((mut application, version)) = self.load::<Application>(&key).await? else {
             return Err(missing("application", client_id));
         };
         let outcome = change(&mut application)?;
         let stale = || AdministrationError::Conflict(format!("application `{client_id}`"));
         self.write(&key, &application, version, stale).await?;
-        self.reader.forget_application(tenant, client_id);
+        self.reader
+            .forget(&Name::Application(tenant.clone(), client_id.clone()));
         Ok(outcome)
     }
 
     async fn tenant(&self, name: &TenantName) -> Done<Tenant> {
-        let found = self.load(&tenant_key(name)?).await?;
+        let found = self.load(&Name::Tenant(name.clone()).key()?).await?;
         found
             .map(|(tenant, _)| tenant)
             .ok_or_else(|| missing("tenant", name))
@@ -541,7 +549,9 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
         algorithm: Algorithm,
         now: UnixTime,
     ) -> Done<()> {
-        let found = self.load::<KeyRing>(&ring_key(tenant)?).await?;
+        let found = self
+            .load::<KeyRing>(&Name::Ring(tenant.clone()).key()?)
+            .await?;
         if found.is_some_and(|(ring, _)| ring.active(algorithm, now).is_some()) {
             return Ok(());
         }
@@ -555,7 +565,7 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
         starts: UnixTime,
         now: UnixTime,
     ) -> Done<String> {
-        let key = ring_key(tenant)?;
+        let key = Name::Ring(tenant.clone()).key()?;
         let generated = self.signer.generate(algorithm).await?;
         let (mut ring, version) = self
             .load(&key)
@@ -572,7 +582,7 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
         )?;
         let stale = || AdministrationError::Conflict(format!("the key ring of `{tenant}`"));
         self.write(&key, &ring, version, stale).await?;
-        self.reader.forget_tenant(tenant);
+        self.reader.forget(&Name::Ring(tenant.clone()));
         Ok(kid)
     }
 
@@ -580,7 +590,7 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
         let Some(found) = self.store.get(key).await? else {
             return Ok(None);
         };
-        let record = serde_json::from_str(&found.value).map_err(|error| corrupt(key, &error))?;
+        let record = parse(key, &found.value)?;
         Ok(Some((record, Expected::Version(found.version))))
     }
 
@@ -631,21 +641,26 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
         Ok((secret, None))
     }
 
-    fn declare(&self, roles: Vec<NewRole>) -> Done<BTreeMap<RoleName, AppRole>> {
-        let mut declared = BTreeMap::new();
+    fn declare(&self, roles: Vec<NewRole>) -> Done<Vec<AppRole>> {
+        let mut declared: Vec<AppRole> = Vec::new();
         for NewRole {
             value,
             display_name,
         } in roles
         {
+            let Err(at) = declared.binary_search_by(|role| role.value.cmp(&value)) else {
+                return Err(invalid(&format!("app role `{value}` is declared twice")));
+            };
             let id = entropy::uuid(self.entropy)?;
             let display_name = display_name.unwrap_or_else(|| value.to_string());
-            if declared
-                .insert(value.clone(), AppRole { id, display_name })
-                .is_some()
-            {
-                return Err(invalid(&format!("app role `{value}` is declared twice")));
-            }
+            declared.insert(
+                at,
+                AppRole {
+                    value,
+                    id,
+                    display_name,
+                },
+            );
         }
         Ok(declared)
     }

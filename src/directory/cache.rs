@@ -3,16 +3,15 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::rc::Rc;
 
 use crate::time::UnixTime;
 
 /// What a look-up found.
 pub(crate) enum Lookup<T> {
     /// Young enough to be used as it is.
-    Fresh(Rc<T>),
+    Fresh(T),
     /// May be used once more while it is read again.
-    Stale(Rc<T>),
+    Stale(T),
     /// Not there, or too old.
     Miss,
 }
@@ -29,7 +28,7 @@ pub(crate) struct Cache<K, T> {
 }
 
 struct Entry<T> {
-    value: Rc<T>,
+    value: T,
     read_at: UnixTime,
     refreshing_since: Option<UnixTime>,
 }
@@ -37,7 +36,7 @@ struct Entry<T> {
 /// A refresh that was begun this many seconds ago and brought nothing was lost with its request.
 const REFRESH_PATIENCE: u64 = 5;
 
-impl<K: Hash + Eq + Clone, T> Cache<K, T> {
+impl<K: Hash + Eq, T: Clone> Cache<K, T> {
     /// Holds at most `capacity` entries, none longer than `ttl` seconds.
     pub(crate) fn new(capacity: usize, ttl: u64) -> Self {
         Self {
@@ -60,7 +59,7 @@ impl<K: Hash + Eq + Clone, T> Cache<K, T> {
         if age >= self.ttl {
             return Lookup::Miss;
         }
-        let value = Rc::clone(&entry.value);
+        let value = entry.value.clone();
         let refreshing = entry
             .refreshing_since
             .is_some_and(|since| now.since(since) < REFRESH_PATIENCE);
@@ -72,17 +71,17 @@ impl<K: Hash + Eq + Clone, T> Cache<K, T> {
     }
 
     /// The entry whatever its age.
-    pub(crate) fn peek(&self, key: &K) -> Option<Rc<T>> {
+    pub(crate) fn peek(&self, key: &K) -> Option<T> {
         let young = self.young.borrow();
         let old = self.old.borrow();
         young
             .get(key)
             .or(old.get(key))
-            .map(|entry| Rc::clone(&entry.value))
+            .map(|entry| entry.value.clone())
     }
 
     /// Remembers what was read at `read_at`.
-    pub(crate) fn insert(&self, key: K, value: Rc<T>, read_at: UnixTime) {
+    pub(crate) fn insert(&self, key: K, value: T, read_at: UnixTime) {
         self.old.borrow_mut().remove(&key);
         self.put(
             key,
@@ -138,7 +137,7 @@ mod tests {
     #[test]
     fn an_entry_is_fresh_then_stale_for_one_reader_then_gone() {
         let cache = Cache::new(8, 30);
-        cache.insert(1, Rc::new("v"), at(100));
+        cache.insert(1, "v", at(100));
         assert_eq!(state(&cache, 1, 114), "fresh");
         assert_eq!(state(&cache, 1, 115), "stale");
         assert_eq!(
@@ -154,7 +153,7 @@ mod tests {
     #[test]
     fn a_clock_that_goes_back_does_not_lengthen_a_life_beyond_the_ttl() {
         let cache = Cache::new(8, 30);
-        cache.insert(1, Rc::new("v"), at(100));
+        cache.insert(1, "v", at(100));
         assert_eq!(state(&cache, 1, 90), "fresh");
         assert_eq!(state(&cache, 1, 130), "miss");
     }
@@ -163,7 +162,7 @@ mod tests {
     fn it_never_holds_more_than_its_capacity_and_keeps_what_is_used() {
         let cache = Cache::new(10, 30);
         for key in 0..1_000 {
-            cache.insert(key, Rc::new("v"), at(100));
+            cache.insert(key, "v", at(100));
             assert_eq!(state(&cache, 0, 100), "fresh", "after {key} others");
             assert!(cache.young.borrow().len() + cache.old.borrow().len() <= 10);
         }
@@ -173,7 +172,7 @@ mod tests {
     #[test]
     fn a_ttl_of_zero_caches_nothing() {
         let cache = Cache::new(8, 0);
-        cache.insert(1, Rc::new("v"), at(100));
+        cache.insert(1, "v", at(100));
         assert_eq!(state(&cache, 1, 100), "miss");
     }
 }

@@ -40,26 +40,25 @@ pub struct Tenant {
     pub access_token_lifetime: u32,
 }
 
-/// Where the directory's records live in the store: one partition a tenant.
-pub(crate) fn tenant_key(tenant: &TenantName) -> Result<Key, KeyError> {
-    key(tenant, "tenant".to_owned())
+/// A record of the directory, by its kind and names.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Name {
+    Tenant(TenantName),
+    /// The tenant's key ring.
+    Ring(TenantName),
+    Application(TenantName, ClientId),
+    Api(TenantName, ApiUri),
 }
 
-/// The key ring's record.
-pub(crate) fn ring_key(tenant: &TenantName) -> Result<Key, KeyError> {
-    key(tenant, "keys".to_owned())
-}
-
-/// An application's record.
-pub(crate) fn application_key(tenant: &TenantName, id: &ClientId) -> Result<Key, KeyError> {
-    key(tenant, format!("application/{id}"))
-}
-
-/// An API's record.
-pub(crate) fn api_key(tenant: &TenantName, uri: &ApiUri) -> Result<Key, KeyError> {
-    key(tenant, format!("api/{uri}"))
-}
-
-fn key(tenant: &TenantName, name: String) -> Result<Key, KeyError> {
-    Key::new(Partition::new(format!("directory/{tenant}"))?, name)
+impl Name {
+    /// Where the record lives in the store: one partition a tenant.
+    pub(crate) fn key(&self) -> Result<Key, KeyError> {
+        let (tenant, name) = match self {
+            Self::Tenant(tenant) => (tenant, "tenant".to_owned()),
+            Self::Ring(tenant) => (tenant, "keys".to_owned()),
+            Self::Application(tenant, id) => (tenant, format!("application/{id}")),
+            Self::Api(tenant, uri) => (tenant, format!("api/{uri}")),
+        };
+        Key::new(Partition::new(format!("directory/{tenant}"))?, name)
+    }
 }

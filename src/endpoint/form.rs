@@ -1,8 +1,5 @@
 //! Forms: `application/x-www-form-urlencoded` as RFC 6749 appendix B profiles it.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-
 use zeroize::Zeroizing;
 
 use crate::error::Reason;
@@ -10,17 +7,21 @@ use crate::error::Reason;
 /// The parameter that may be repeated: RFC 8707 section 2.
 const REPEATABLE: &str = "resource";
 
+/// Most parameters that a form may have. Unknown ones are ignored, but hundreds are an attack.
+const MAX_PARAMETERS: usize = 100;
+
 /// A parsed form. Values are wiped when it is dropped, since some of them are secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Form {
-    parameters: BTreeMap<String, Vec<Zeroizing<String>>>,
+    parameters: Vec<(String, Zeroizing<String>)>,
 }
 
 impl Form {
-    /// Parses a body or a query: total, in time linear but for the sorting of names.
+    /// Parses a body or a query. Total: there is an answer to any bytes.
     ///
     /// # Errors
-    /// [`Reason::FormSyntax`] for broken percent-encoding, a NUL, or what is not UTF-8 once decoded;
+    /// [`Reason::FormSyntax`] for broken percent-encoding, a NUL, what is not UTF-8 once decoded, or
+    /// more than 100 parameters;
     /// [`Reason::RepeatedParameter`] (RFC 6749 section 3.2).
     ///
     /// ```
@@ -33,7 +34,7 @@ impl Form {
     /// # Ok::<(), edgemint::error::Reason>(())
     /// ```
     pub fn parse(bytes: &[u8]) -> Result<Self, Reason> {
-        let mut parameters: BTreeMap<String, Vec<Zeroizing<String>>> = BTreeMap::new();
+        let mut parameters: Vec<(String, Zeroizing<String>)> = Vec::new();
         for piece in bytes
             .split(|byte| *byte == b'&')
             .filter(|piece| !piece.is_empty())
@@ -44,15 +45,13 @@ impl Form {
             };
             let name = decode(name.unwrap_or_default())?;
             let value = Zeroizing::new(decode(value.unwrap_or_default())?);
-            match parameters.entry(name) {
-                Entry::Vacant(vacant) => drop(vacant.insert(vec![value])),
-                Entry::Occupied(mut known) if known.key() == REPEATABLE => {
-                    known.get_mut().push(value);
-                }
-                Entry::Occupied(known) => {
-                    return Err(Reason::RepeatedParameter(quotable(known.key())));
-                }
+            if name != REPEATABLE && parameters.iter().any(|(known, _)| *known == name) {
+                return Err(Reason::RepeatedParameter(quotable(&name)));
             }
+            if parameters.len() == MAX_PARAMETERS {
+                return Err(Reason::FormSyntax);
+            }
+            parameters.push((name, value));
         }
         Ok(Self { parameters })
     }
@@ -60,25 +59,23 @@ impl Form {
     /// The value of a parameter; one that is empty counts as omitted (RFC 6749 section 3.2).
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        let value = self.parameters.get(name)?.first()?.as_str();
-        (!value.is_empty()).then_some(value)
+        let (_, value) = self.parameters.iter().find(|(known, _)| known == name)?;
+        (!value.is_empty()).then_some(value.as_str())
     }
 
     /// The `resource` parameters that are not empty.
     pub fn resources(&self) -> impl Iterator<Item = &str> {
-        let values = self.parameters.get(REPEATABLE).into_iter().flatten();
-        values
-            .map(|value| value.as_str())
-            .filter(|value| !value.is_empty())
+        let named = self
+            .iter()
+            .filter(|(name, value)| *name == REPEATABLE && !value.is_empty());
+        named.map(|(_, value)| value)
     }
 
-    /// Every name and value, the empty ones too, by name.
+    /// Every name and value, the empty ones too, in the order given.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.parameters.iter().flat_map(|(name, values)| {
-            values
-                .iter()
-                .map(move |value| (name.as_str(), value.as_str()))
-        })
+        self.parameters
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 

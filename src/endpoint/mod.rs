@@ -5,11 +5,13 @@ mod http;
 mod metadata;
 mod token;
 
+use serde::Serialize;
+
 use crate::directory::TenantName;
 use crate::error::Reason;
 use crate::event::{Event, EventSink};
 use crate::issuer::{Host, Issuer};
-use crate::store::Store;
+use crate::store::{Guarantees, Store};
 use crate::time::UnixTime;
 
 pub use http::{Body, MAX_BODY, Request, Response};
@@ -49,6 +51,12 @@ impl Route {
             Self::Jwks(_) | Self::Metadata(_) | Self::Health => "GET, HEAD",
         }
     }
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    store: Guarantees,
 }
 
 /// Who a request is about, as far as it has been understood; for the event if it is refused.
@@ -102,8 +110,10 @@ impl<H: Host> Issuer<H> {
 
     /// `GET /healthz`: that the service answers, and what its store promises.
     fn health(&self) -> Result<Response, Reason> {
-        let store = self.host().store().guarantees();
-        let health = serde_json::json!({ "status": "ok", "store": store });
+        let health = Health {
+            status: "ok",
+            store: self.host().store().guarantees(),
+        };
         Ok(Response::json(200, &health)?.with("cache-control", "no-store"))
     }
 }

@@ -45,7 +45,7 @@ impl Ask<'_> {
             .api(issuer.host().store(), self.tenant_name, uri, now)
             .await?;
         let api = api.ok_or_else(|| self.unknown(uri))?;
-        let granted = self.target.grant(&api, self.client.assignments.get(uri))?;
+        let granted = self.target.grant(&api, self.client.roles_on(uri))?;
         let scope = granted.scope(uri);
         let algorithm = api.algorithm.unwrap_or(self.tenant.algorithm);
         let expires_in = api

@@ -3,9 +3,8 @@
 use std::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use jwt_compact::jwk::JsonWebKey;
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 /// How access tokens are signed.
 #[derive(
@@ -46,12 +45,34 @@ impl fmt::Display for Algorithm {
     }
 }
 
-/// The public half of a signing key. It cannot hold private parts: they are refused on the way in.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "JsonWebKey<'static>", into = "JsonWebKey<'static>")]
+/// The public half of a signing key. It cannot hold private parts: it has no members for them, and a
+/// JWK that brings some is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Jwk", into = "Jwk")]
 pub struct PublicKey {
-    key: JsonWebKey<'static>,
+    jwk: Jwk,
     algorithm: Algorithm,
+}
+
+/// The members of the public JWKs that are known here: RFC 7518 section 6, RFC 8037 section 2. Not
+/// `jwt-compact`'s own type, which doubled the code for JSON in the wasm: docs/decisions/0003.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+struct Jwk {
+    kty: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    crv: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    x: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    y: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    n: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    e: Option<String>,
+    /// Read to be refused: the private part of every kind of key.
+    #[serde(skip_serializing)]
+    d: Option<String>,
 }
 
 impl PublicKey {
@@ -62,8 +83,9 @@ impl PublicKey {
     /// [`PublicKeyError`] if it is not a JWK, holds private parts, or is of a type or curve that no
     /// [`Algorithm`] uses.
     pub fn from_jwk(json: &str) -> Result<Self, PublicKeyError> {
-        let key: JsonWebKey<'static> = serde_json::from_str(json).map_err(|_| PublicKeyError)?;
-        Self::try_from(key)
+        serde_json::from_str::<Jwk>(json)
+            .map_err(|_| PublicKeyError)?
+            .try_into()
     }
 
     /// The algorithm that this key is for.
@@ -75,42 +97,66 @@ impl PublicKey {
     /// The key id: its JWK thumbprint (RFC 7638) with SHA-256, in base64url.
     #[must_use]
     pub fn thumbprint(&self) -> String {
-        Base64UrlUnpadded::encode_string(&self.key.thumbprint::<Sha256>())
-    }
-
-    /// The key without a frame, as `jwt-compact` takes it.
-    #[must_use]
-    pub fn as_jwk(&self) -> &JsonWebKey<'static> {
-        &self.key
+        // RFC 7638 section 3: the required members in lexicographic order, without white space. They
+        // are base64url and registered names, so nothing needs escaping.
+        let member = |name: &str, value: &Option<String>| {
+            value
+                .as_deref()
+                .map(|value| format!("\"{name}\":\"{value}\""))
+                .into_iter()
+        };
+        let Jwk {
+            kty,
+            crv,
+            x,
+            y,
+            n,
+            e,
+            ..
+        } = &self.jwk;
+        let members: Vec<String> = member("crv", crv)
+            .chain(member("e", e))
+            .chain(member("kty", &Some(kty.clone())))
+            .chain(member("n", n))
+            .chain(member("x", x))
+            .chain(member("y", y))
+            .collect();
+        let json = format!("{{{}}}", members.join(","));
+        Base64UrlUnpadded::encode_string(&Sha256::digest(json))
     }
 }
 
-impl TryFrom<JsonWebKey<'static>> for PublicKey {
+impl TryFrom<Jwk> for PublicKey {
     type Error = PublicKeyError;
 
-    fn try_from(key: JsonWebKey<'static>) -> Result<Self, PublicKeyError> {
-        let algorithm = match &key {
-            _ if key.is_signing_key() => return Err(PublicKeyError),
-            JsonWebKey::EllipticCurve { curve, x, y, .. }
-                if curve == "P-256" && x.len() == 32 && y.len() == 32 =>
-            {
+    fn try_from(jwk: Jwk) -> Result<Self, PublicKeyError> {
+        let long = |member: &Option<String>, least: usize, most: usize| {
+            let length = member.as_deref().map(|text| bytes(text).len());
+            length.is_some_and(|length| (least..=most).contains(&length))
+        };
+        let algorithm = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
+            _ if jwk.d.is_some() => return Err(PublicKeyError),
+            ("EC", Some("P-256")) if long(&jwk.x, 32, 32) && long(&jwk.y, 32, 32) => {
                 Algorithm::Es256
             }
-            JsonWebKey::KeyPair { curve, x, .. } if curve == "Ed25519" && x.len() == 32 => {
-                Algorithm::EdDsa
-            }
+            ("OKP", Some("Ed25519")) if long(&jwk.x, 32, 32) => Algorithm::EdDsa,
             // RFC 7518 section 3.3: 2,048 bits or more.
-            JsonWebKey::Rsa { modulus, .. } if modulus.len() >= 256 => Algorithm::Rs256,
+            ("RSA", None) if long(&jwk.n, 256, 1_024) && long(&jwk.e, 1, 8) => Algorithm::Rs256,
             _ => return Err(PublicKeyError),
         };
-        Ok(Self { key, algorithm })
+        Ok(Self { jwk, algorithm })
     }
 }
 
-impl From<PublicKey> for JsonWebKey<'static> {
+impl From<PublicKey> for Jwk {
     fn from(public: PublicKey) -> Self {
-        public.key
+        public.jwk
     }
+}
+
+/// The bytes of a base64url member; none if it is not one.
+fn bytes(member: &str) -> Vec<u8> {
+    Base64UrlUnpadded::decode_vec(member).unwrap_or_default()
 }
 
 /// Not a public key that edgemint signs with.

@@ -93,15 +93,18 @@ impl KeyRing {
         let before = self.clone();
         self.keys
             .retain(|key| before.state(key, now) != KeyState::Gone);
-        self.keys.push(SigningKey {
+        // Ties are broken by the key id, so that every location picks the same key.
+        let at = self
+            .keys
+            .partition_point(|key| (key.starts, &key.kid) < (starts, &kid));
+        let public = generated.public.clone();
+        let key = SigningKey {
             kid: kid.clone(),
-            public: generated.public.clone(),
+            public,
             private: sealed,
             starts,
-        });
-        // Ties are broken by the key id, so that every location picks the same key.
-        self.keys
-            .sort_by(|a, b| (a.starts, &a.kid).cmp(&(b.starts, &b.kid)));
+        };
+        self.keys.insert(at, key);
         Ok(kid)
     }
 

@@ -1,1 +1,288 @@
+//! The only room that knows JavaScript.
+//!
+//! No Rust future becomes a promise. [`Engine::start`] polls the request's future itself; where it has
+//! to wait, it has handed a host operation (read this key, sign these bytes) to the [`JsHost`] as
+//! plain values. JavaScript performs it and calls [`Engine::resume`], until the answer comes out. So
+//! every call into wasm is synchronous, a trap cannot leave a promise hanging, and a request whose
+//! data is cached costs two calls and one signature promise.
 
+#[cfg(feature = "contract")]
+mod contract;
+mod exchange;
+mod host;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Waker};
+
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::prelude::*;
+use zeroize::Zeroizing;
+
+use crate::directory::{AdministrationError, Command};
+use crate::endpoint::{Body, MAX_BODY, Request};
+use crate::key::{MasterKey, MasterKeys};
+use crate::store::Guarantees;
+use crate::{Config, Issuer, UnixTime};
+
+use exchange::{Exchange, Outcome};
+pub use host::JsHost;
+use host::WasmHost;
+
+/// Seconds after which a request that was never resumed is given up: its client went away and the
+/// runtime cancelled what it waited for.
+const PATIENCE: u64 = 120;
+
+/// How an issuer is set up: what `createIssuer` passes.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Options {
+    base_url: String,
+    master_key: String,
+    previous_master_key: Option<String>,
+    cache_ttl: Option<u64>,
+    cache_capacity: Option<usize>,
+    guarantees: Guarantees,
+}
+
+/// An error with a stable code, as JavaScript receives it.
+fn refusal(code: &str, message: impl ToString) -> String {
+    format!("{code}\n{}", message.to_string())
+}
+
+/// One issuer and its requests in flight.
+#[wasm_bindgen]
+pub struct Engine {
+    issuer: Rc<Issuer<WasmHost>>,
+    host: JsHost,
+    exchange: Rc<Exchange>,
+    tasks: RefCell<BTreeMap<u32, Task>>,
+}
+
+struct Task {
+    future: Pin<Box<dyn Future<Output = ()>>>,
+    /// The JavaScript object that is to be told the answer.
+    call: JsValue,
+    started: UnixTime,
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// An issuer over the operations of `host`; `options` is JSON.
+    ///
+    /// # Errors
+    /// A code and a message, a line each, if an option is not what it should be.
+    #[wasm_bindgen(constructor)]
+    pub fn new(options: &str, host: JsHost) -> Result<Self, String> {
+        let options: Options =
+            serde_json::from_str(options).map_err(|error| refusal("invalid_options", error))?;
+        let mut config =
+            Config::new(&options.base_url).map_err(|error| refusal("invalid_base_url", error))?;
+        if let Some(seconds) = options.cache_ttl {
+            config = config.cache_ttl(seconds);
+        }
+        if let Some(records) = options.cache_capacity {
+            config = config.cache_capacity(records);
+        }
+        let parse = |text: String| {
+            let text = Zeroizing::new(text);
+            MasterKey::parse(&text).map_err(|error| refusal("invalid_master_key", error))
+        };
+        let previous = options.previous_master_key.map(parse).transpose()?;
+        let masters = MasterKeys::new(parse(options.master_key)?, previous);
+        let exchange = Rc::new(Exchange::default());
+        let surroundings = WasmHost::new(host.clone(), Rc::clone(&exchange), options.guarantees);
+        let issuer = Rc::new(Issuer::new(surroundings, config, masters));
+        Ok(Self {
+            issuer,
+            host,
+            exchange,
+            tasks: RefCell::default(),
+        })
+    }
+
+    /// Bytes of the largest body that is worth reading.
+    #[wasm_bindgen(js_name = maxBody)]
+    pub fn max_body() -> usize {
+        MAX_BODY
+    }
+
+    /// Starts a request. `head` is method, URL, content type and authorization, a line each; `body`
+    /// is the whole body unless `broken` says that it was too large (1) or broke off (2); `now` is
+    /// in seconds. The answer goes to `call` through [`JsHost`], now or after a resumption.
+    pub fn start(&self, call: JsValue, head: String, body: Vec<u8>, broken: u8, now: f64) {
+        let now = seconds(now);
+        let (head, body) = (Zeroizing::new(head), Zeroizing::new(body));
+        let (issuer, host, answered) = (Rc::clone(&self.issuer), self.host.clone(), call.clone());
+        self.spawn(call, now, async move {
+            let mut lines = head.splitn(4, '\n');
+            let mut line = || lines.next().unwrap_or_default();
+            let request = Request {
+                method: line(),
+                target: target(line()),
+                content_type: Some(line()).filter(|text| !text.is_empty()),
+                authorization: Some(line()).filter(|text| !text.is_empty()),
+                body: match broken {
+                    0 => Body::Whole(&body),
+                    1 => Body::TooLarge,
+                    _ => Body::Unreadable,
+                },
+            };
+            let response = issuer.handle(&request, now).await;
+            let mut headers = String::new();
+            for (name, value) in &response.headers {
+                for part in [*name, "\n", value, "\n"] {
+                    headers.push_str(part);
+                }
+            }
+            let refresh = issuer.is_refresh_due();
+            host.respond(
+                &answered,
+                response.status,
+                &headers,
+                response.body.as_bytes(),
+                refresh,
+            );
+        });
+    }
+
+    /// Starts an act of administration: a `Command` in JSON. What came of it goes to `call`.
+    pub fn administer(&self, call: JsValue, command: &str, now: f64) {
+        let now = seconds(now);
+        let (issuer, host, answered) = (Rc::clone(&self.issuer), self.host.clone(), call.clone());
+        let command = serde_json::from_str::<Command>(command);
+        self.spawn(call, now, async move {
+            let outcome = match command {
+                Ok(command) => issuer.administer(command, now).await,
+                Err(error) => Err(AdministrationError::Invalid(error.to_string())),
+            };
+            match outcome {
+                Ok(outcome) => host.done(&answered, &json(&outcome)),
+                Err(error) => host.refused(&answered, error.code(), &error.to_string()),
+            }
+        });
+    }
+
+    /// Starts to read again what is about to go out of date.
+    pub fn refresh(&self, call: JsValue, now: f64) {
+        let now = seconds(now);
+        let (issuer, host, answered) = (Rc::clone(&self.issuer), self.host.clone(), call.clone());
+        self.spawn(call, now, async move {
+            issuer.refresh(now).await;
+            host.done(&answered, "{}");
+        });
+    }
+
+    /// Goes on with what waited for operation `id`, a read: the value and version found, if any.
+    #[wasm_bindgen(js_name = resumeFound)]
+    pub fn resume_found(&self, id: u32, value: Option<String>, version: Option<String>) {
+        self.settle(id, Outcome::Found(value.zip(version)));
+    }
+
+    /// The same for a write: the new version, unless something else was stored.
+    #[wasm_bindgen(js_name = resumeWritten)]
+    pub fn resume_written(&self, id: u32, version: Option<String>) {
+        self.settle(id, Outcome::Written(version));
+    }
+
+    /// The same for a listing.
+    #[wasm_bindgen(js_name = resumeListed)]
+    pub fn resume_listed(&self, id: u32, names: Vec<String>, cursor: Option<String>) {
+        self.settle(id, Outcome::Listed(names, cursor));
+    }
+
+    /// The same for a new key pair: PKCS #8, and a JWK in JSON.
+    #[wasm_bindgen(js_name = resumeGenerated)]
+    pub fn resume_generated(&self, id: u32, private: Vec<u8>, public: String) {
+        self.settle(id, Outcome::Generated(private, public));
+    }
+
+    /// The same for an imported key.
+    #[wasm_bindgen(js_name = resumeImported)]
+    pub fn resume_imported(&self, id: u32, key: JsValue) {
+        self.settle(id, Outcome::Imported(key));
+    }
+
+    /// The same for a signature.
+    #[wasm_bindgen(js_name = resumeSigned)]
+    pub fn resume_signed(&self, id: u32, signature: Vec<u8>) {
+        self.settle(id, Outcome::Signed(signature));
+    }
+
+    /// The same for an operation that failed. `why` is for the operator.
+    pub fn fail(&self, id: u32, why: String) {
+        self.settle(id, Outcome::Failed(why));
+    }
+}
+
+impl Engine {
+    fn spawn(&self, call: JsValue, now: UnixTime, future: impl Future<Output = ()> + 'static) {
+        let id = self.exchange.next_id();
+        let task = Task {
+            future: Box::pin(future),
+            call,
+            started: now,
+        };
+        self.give_up(now);
+        self.poll(id, task);
+    }
+
+    fn settle(&self, operation: u32, outcome: Outcome) {
+        let Some(id) = self.exchange.settle(operation, outcome) else {
+            return;
+        };
+        let task = self.tasks.borrow_mut().remove(&id);
+        if let Some(task) = task {
+            self.poll(id, task);
+        }
+    }
+
+    fn poll(&self, id: u32, mut task: Task) {
+        self.exchange.enter(id, task.call.clone());
+        // Nothing in the core asks to be woken: a task goes on when its operation is resumed.
+        let polled = task
+            .future
+            .as_mut()
+            .poll(&mut Context::from_waker(Waker::noop()));
+        if polled.is_pending() {
+            self.tasks.borrow_mut().insert(id, task);
+        }
+    }
+
+    /// Drops the oldest request if nobody waits for it any more: at most one a call, which keeps up.
+    fn give_up(&self, now: UnixTime) {
+        let mut tasks = self.tasks.borrow_mut();
+        let lost = tasks
+            .first_entry()
+            .filter(|task| now.since(task.get().started) > PATIENCE);
+        let lost = lost.map(|entry| entry.remove());
+        drop(tasks);
+        drop(lost);
+    }
+}
+
+/// The request target of a URL: what follows the authority, without the fragment.
+fn target(url: &str) -> &str {
+    let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let target = after_scheme
+        .find('/')
+        .and_then(|slash| after_scheme.get(slash..));
+    let target = target.unwrap_or("/");
+    target.split_once('#').map_or(target, |(target, _)| target)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "`as` saturates, and a clock before 1970 or beyond 2^64 is no clock"
+)]
+fn seconds(now: f64) -> UnixTime {
+    UnixTime::from_secs(now as u64)
+}
+
+fn json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}

@@ -1,0 +1,285 @@
+// Performs what the wasm asks for. Every call into wasm is synchronous: it begins operations through
+// `Host`, and is resumed with their results (`src/wasm/mod.rs`). If the wasm traps, its instance is
+// replaced: the request that trapped answers 500, those that were in flight answer 503, and the next
+// one is served.
+
+import { EdgemintError } from "./errors.js";
+import * as subtle from "./subtle.js";
+import { Engine, __wbg_reset_state, initSync } from "./wasm/edgemint.js";
+
+/** Counts the instances; what belongs to an earlier one is dead. */
+let generation = 0;
+
+/**
+ * Instantiates the wasm, once.
+ * @param {WebAssembly.Module} module
+ */
+function boot(module) {
+  if (generation > 0) return;
+  initSync({ module });
+  generation = 1;
+}
+
+function replaceInstance() {
+  __wbg_reset_state();
+  generation += 1;
+}
+
+export const now = () => Math.floor(Date.now() / 1000);
+
+/** Something that waits for an answer of the wasm. @abstract */
+export class Call {
+  /** The instance that it was made to is gone. @param {boolean} _trapped by this very call */
+  lost(_trapped) {}
+}
+
+/** An issuer's engine, and the operations that it may ask for. */
+export class Driver {
+  /** @type {Engine | undefined} */
+  #engine;
+  #generation = 0;
+  #host;
+
+  /**
+   * @param {WebAssembly.Module} module
+   * @param {Record<string, unknown>} options for `Engine`
+   * @param {import("./index.d.ts").Store} store
+   * @param {(event: import("./index.d.ts").IssuerEvent) => void} onEvent
+   */
+  constructor(module, options, store, onEvent) {
+    this.module = module;
+    this.options = options;
+    this.onEvent = onEvent;
+    this.#host = new Host(this, store);
+    this.engine();
+  }
+
+  /** The engine in the living instance. */
+  engine() {
+    if (this.#engine !== undefined && this.#generation === generation) return this.#engine;
+    boot(this.module);
+    try {
+      this.#engine = new Engine(JSON.stringify(this.options), this.#host);
+    } catch (refusal) {
+      if (typeof refusal !== "string") throw refusal;
+      const [code, message] = refusal.split("\n");
+      throw new EdgemintError(/** @type {EdgemintError["code"]} */ (code), message);
+    }
+    this.#generation = generation;
+    return this.#engine;
+  }
+
+  /**
+   * Calls into the wasm on behalf of `call`.
+   * @param {Call} call
+   * @param {(engine: Engine) => void} enter
+   */
+  enter(call, enter) {
+    try {
+      enter(this.engine());
+    } catch (trap) {
+      this.#engine = undefined;
+      replaceInstance();
+      this.emit({ time: now(), kind: "failed", reason: "trap", detail: String(trap) });
+      call.lost(true);
+    }
+  }
+
+  /**
+   * Waits for an operation and resumes what waits for it, unless its instance is gone by then.
+   * @template T
+   * @param {Call} call
+   * @param {number} id
+   * @param {Promise<T>} operation
+   * @param {(engine: Engine, id: number, result: T) => void} resume
+   */
+  async settle(call, id, operation, resume) {
+    const begun = generation;
+    /** @type {(engine: Engine) => void} */
+    let enter;
+    try {
+      const result = await operation;
+      enter = (engine) => resume(engine, id, result);
+    } catch (error) {
+      enter = (engine) => engine.fail(id, String(error));
+    }
+    if (begun === generation) this.enter(call, enter);
+    else call.lost(false);
+  }
+
+  /** An event must not disturb the request that it tells of. @param {import("./index.d.ts").IssuerEvent} event */
+  emit(event) {
+    try {
+      this.onEvent(event);
+    } catch (error) {
+      console.error("edgemint: onEvent threw", error);
+    }
+  }
+}
+
+/**
+ * What the wasm calls: `JsHost` in `src/wasm/host.rs`. Nothing here throws or calls back into wasm.
+ */
+class Host {
+  /**
+   * @param {Driver} driver
+   * @param {import("./index.d.ts").Store} store
+   */
+  constructor(driver, store) {
+    this.driver = driver;
+    this.store = store;
+  }
+
+  /** @param {Call} call @param {number} id @param {string} partition @param {string} name */
+  get(call, id, partition, name) {
+    const read = attempt(async () => checkFound(await this.store.get(partition, name)));
+    this.driver.settle(call, id, read, resumeFound);
+  }
+
+  /**
+   * @param {Call} call @param {number} id @param {string} partition @param {string} name
+   * @param {string} value @param {string} [expected] @param {number} [expiresAt]
+   */
+  put(call, id, partition, name, value, expected, expiresAt) {
+    const { store } = this;
+    const write = attempt(async () =>
+      checkVersion(await store.put(partition, name, value, expected ?? null, expiresAt ?? null)),
+    );
+    this.driver.settle(call, id, write, resumeWritten);
+  }
+
+  /**
+   * @param {Call} call @param {number} id @param {string} partition @param {string} name
+   * @param {string} [expected]
+   */
+  delete(call, id, partition, name, expected) {
+    const removal = attempt(async () =>
+      checkVersion(await this.store.delete(partition, name, expected ?? null)),
+    );
+    this.driver.settle(call, id, removal, resumeWritten);
+  }
+
+  /**
+   * @param {Call} call @param {number} id @param {string} partition @param {string} prefix
+   * @param {string} [cursor]
+   */
+  list(call, id, partition, prefix, cursor) {
+    const listing = attempt(async () =>
+      checkPage(await this.store.list(partition, prefix, cursor ?? null)),
+    );
+    this.driver.settle(call, id, listing, resumeListed);
+  }
+
+  /** @param {Call} call @param {number} id @param {string} algorithm */
+  generate(call, id, algorithm) {
+    this.driver.settle(call, id, subtle.generate(algorithm), resumeGenerated);
+  }
+
+  /** @param {Call} call @param {number} id @param {string} algorithm @param {Uint8Array} pkcs8 */
+  import(call, id, algorithm, pkcs8) {
+    // A copy: the bytes are wasm memory, and are wiped there once this returns.
+    this.driver.settle(call, id, subtle.importKey(algorithm, pkcs8.slice()), resumeImported);
+  }
+
+  /**
+   * @param {Call} call @param {number} id @param {subtle.ImportedKey} key
+   * @param {Uint8Array<ArrayBuffer>} message
+   */
+  sign(call, id, key, message) {
+    this.driver.settle(call, id, attempt(() => subtle.sign(key, message)), resumeSigned);
+  }
+
+  /**
+   * @param {import("./issuer.js").RequestCall} call @param {number} status
+   * @param {string} headers @param {Uint8Array<ArrayBuffer>} body @param {boolean} refresh
+   */
+  respond(call, status, headers, body, refresh) {
+    call.respond(status, headers, body, refresh);
+  }
+
+  /** @param {import("./issuer.js").OutcomeCall} call @param {string} outcome */
+  done(call, outcome) {
+    call.done(JSON.parse(outcome));
+  }
+
+  /** @param {import("./issuer.js").OutcomeCall} call @param {string} code @param {string} message */
+  refused(call, code, message) {
+    call.refused(code, message);
+  }
+
+  /** @param {string} event */
+  event(event) {
+    this.driver.emit(JSON.parse(event));
+  }
+}
+
+// A store is somebody else's code: one that returns something else than `Store` in `index.d.ts` says
+// fails its operation, and does not get as far as the wasm.
+
+const isText = (/** @type {unknown} */ value) => typeof value === "string";
+
+/** @param {boolean} kept */
+function contract(kept) {
+  if (!kept) throw new TypeError("the store returned something else than its contract says");
+}
+
+/** @param {{ value: string, version: string } | null} found */
+function checkFound(found) {
+  contract(found === null || (isText(found?.value) && isText(found?.version)));
+  return found;
+}
+
+/** @param {string | null} version */
+function checkVersion(version) {
+  contract(version === null || isText(version));
+  return version;
+}
+
+/** @param {{ names: string[], cursor?: string }} page */
+function checkPage(page) {
+  const { names, cursor } = page;
+  contract(Array.isArray(names) && names.every(isText) && (cursor === undefined || isText(cursor)));
+  return page;
+}
+
+// What an operation brought, to the wasm.
+
+/** @param {Engine} engine @param {number} id @param {{ value: string, version: string } | null} found */
+function resumeFound(engine, id, found) {
+  engine.resumeFound(id, found?.value, found?.version);
+}
+
+/** @param {Engine} engine @param {number} id @param {string | null} version */
+function resumeWritten(engine, id, version) {
+  engine.resumeWritten(id, version);
+}
+
+/** @param {Engine} engine @param {number} id @param {{ names: string[], cursor?: string }} page */
+function resumeListed(engine, id, { names, cursor }) {
+  engine.resumeListed(id, names, cursor);
+}
+
+/** @param {Engine} engine @param {number} id @param {{ private: Uint8Array, public: string }} pair */
+function resumeGenerated(engine, id, pair) {
+  engine.resumeGenerated(id, pair.private, pair.public);
+  pair.private.fill(0);
+}
+
+/** @param {Engine} engine @param {number} id @param {subtle.ImportedKey} key */
+function resumeImported(engine, id, key) {
+  engine.resumeImported(id, key);
+}
+
+/** @param {Engine} engine @param {number} id @param {ArrayBuffer} signature */
+function resumeSigned(engine, id, signature) {
+  engine.resumeSigned(id, new Uint8Array(signature));
+}
+
+/**
+ * Begins an operation at once; what it throws becomes its rejection.
+ * @template T
+ * @param {() => Promise<T>} begin
+ */
+async function attempt(begin) {
+  return begin();
+}

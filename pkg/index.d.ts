@@ -1,0 +1,240 @@
+/** edgemint: an OAuth 2.0 token service that runs at the edge. */
+
+/** What a store promises. Nothing is assumed beyond it. */
+export interface StoreGuarantees {
+  /** Of several writers that expect the same version, exactly one succeeds. */
+  readonly atomic: boolean;
+  /** A read that starts after a write was acknowledged sees it, from wherever it is made. */
+  readonly readYourWrites: boolean;
+}
+
+/**
+ * Versioned key-value storage: the one thing edgemint asks of a database. Values are JSON text.
+ *
+ * A rejection means "no answer": the request is answered 503 and may be repeated. A version is opaque,
+ * made by the store, and never used twice for one key.
+ */
+export interface Store {
+  readonly guarantees: StoreGuarantees;
+  /** The value, or `null` if there is none or it has expired. */
+  get(partition: string, name: string): Promise<{ value: string; version: string } | null>;
+  /**
+   * Writes `value` if the stored version is `expected` (`null`: nothing is stored). From `expiresAt`
+   * on, in seconds since 1970, it is gone.
+   * @returns the new version, or `null` if something else was stored
+   */
+  put(
+    partition: string,
+    name: string,
+    value: string,
+    expected: string | null,
+    expiresAt: number | null,
+  ): Promise<string | null>;
+  /**
+   * Removes the value if the stored version is `expected`.
+   * @returns the version that was removed, `""` if nothing was there as expected, or `null` if
+   * something else was stored
+   */
+  delete(partition: string, name: string, expected: string | null): Promise<string | null>;
+  /**
+   * Names in the partition that start with `prefix`, in the order of their UTF-8 bytes, a page at a
+   * time. A name that is there throughout is listed exactly once, whatever is written between pages.
+   */
+  list(
+    partition: string,
+    prefix: string,
+    cursor: string | null,
+  ): Promise<{ names: string[]; cursor?: string }>;
+}
+
+/** Something that the operator should know of. It never holds a credential. */
+export interface IssuerEvent {
+  /** Seconds since 1970. */
+  time: number;
+  /** `refused`: the request was at fault. `failed`: the service was; look at it. */
+  kind: "refused" | "failed";
+  /** A stable code, such as `wrong_secret`, `storage`, `corrupt_record`, `trap`. */
+  reason: string;
+  /** More about it. It may quote the request. */
+  detail?: string;
+  /** The tenant that was addressed. */
+  tenant?: string;
+  /** The client that the request says it is from; before authentication a claim, no more. */
+  clientId?: string;
+}
+
+/** How an issuer is set up. */
+export interface IssuerOptions {
+  /**
+   * Scheme, host and port of the service, such as `https://auth.example.com`. Every issuer identifier
+   * starts with it. `http` is accepted for localhost only.
+   */
+  baseUrl: string;
+  /** Where the directory lives. */
+  store: Store;
+  /** 32 bytes in base64url without padding, from the host's secret storage. */
+  masterKey: string;
+  /** While the master key is being rotated: the one before. */
+  previousMasterKey?: string;
+  /** Seconds for which records are used from memory; 0 reads the store every time. @default 30 */
+  cacheTtl?: number;
+  /** Records of each kind that are held in memory. @default 10000 */
+  cacheCapacity?: number;
+  /** Takes events. @default a line of JSON on the console */
+  onEvent?: (event: IssuerEvent) => void;
+}
+
+/** `ES256` is the default; `RS256` is for verifiers that know nothing else. */
+export type Algorithm = "ES256" | "EdDSA" | "RS256";
+
+/**
+ * The directory's administration, in process. Whoever holds it is an administrator: nothing is checked
+ * here. Each act is one conditional write. Rejects with an {@link EdgemintError}.
+ */
+export interface Administration {
+  /** Makes a tenant with a signing key. Repeating it finishes what was cut short. */
+  createTenant(act: {
+    /** The first segment of its paths: lower-case letters, digits, hyphens. */
+    tenant: string;
+    displayName?: string;
+    /** The `tid` of its tokens: a UUID; a random one by default. */
+    id?: string;
+    /** @default "ES256" */
+    algorithm?: Algorithm;
+    /** Seconds, 60 to 86400. @default 3600 */
+    accessTokenLifetime?: number;
+  }): Promise<object>;
+  /** Registers an API and the app roles that it exposes. */
+  createApi(act: {
+    tenant: string;
+    /** Its identifier URI, the `aud` of its tokens: `api://orders`. */
+    identifier: string;
+    displayName?: string;
+    roles?: { value: string; displayName?: string }[];
+    /** Whether an application without any role on it is refused a token. @default false */
+    assignmentRequired?: boolean;
+    /** If not as the tenant says. */
+    algorithm?: Algorithm;
+    /** Seconds, if not as the tenant says. */
+    accessTokenLifetime?: number;
+  }): Promise<object>;
+  /** Registers an application. */
+  createApplication(act: {
+    tenant: string;
+    /** An id to keep; a random UUID by default. */
+    clientId?: string;
+    displayName?: string;
+    /** @default "confidential" */
+    kind?: "confidential" | "public";
+    /** @default ["client_credentials"] */
+    grantTypes?: "client_credentials"[];
+  }): Promise<{ clientId: string }>;
+  /** Disables an application, or enables it again. */
+  setApplicationDisabled(act: {
+    tenant: string;
+    clientId: string;
+    disabled: boolean;
+  }): Promise<object>;
+  /** Adds a secret. If it is made here, `secret` is in the answer and never shown again. */
+  addSecret(act: {
+    tenant: string;
+    clientId: string;
+    displayName?: string;
+    /** A secret to keep, of at least 32 characters; a random one by default. */
+    secret?: string;
+    /** Seconds since 1970. @default now */
+    starts?: number;
+    /** Seconds since 1970. @default 180 days after its start */
+    ends?: number;
+  }): Promise<{ clientId: string; keyId: string; secret?: string; hint: string; ends: number }>;
+  /** Removes a secret. */
+  removeSecret(act: { tenant: string; clientId: string; keyId: string }): Promise<object>;
+  /** Grants app roles: admin consent. */
+  assignRoles(act: {
+    tenant: string;
+    clientId: string;
+    api: string;
+    roles: string[];
+  }): Promise<object>;
+  /** Takes app roles away. */
+  removeRoles(act: {
+    tenant: string;
+    clientId: string;
+    api: string;
+    roles: string[];
+  }): Promise<object>;
+  /** Makes a new signing key. Until `starts` (seconds since 1970; now by default) it is announced. */
+  rotateKey(act: {
+    tenant: string;
+    algorithm: Algorithm;
+    starts?: number;
+  }): Promise<{ keyId: string }>;
+}
+
+/** A token service for any number of tenants. */
+export interface Issuer {
+  /**
+   * Answers a request. It never rejects. Pass the platform's execution context where there is one, so
+   * that cached records are read again after the answer is out.
+   */
+  fetch(
+    request: Request,
+    context?: { waitUntil(promise: Promise<unknown>): void },
+  ): Promise<Response>;
+  /** Administration, in process. */
+  readonly admin: Administration;
+}
+
+/** What an {@link EdgemintError} can be about. */
+export type EdgemintErrorCode =
+  /** `masterKey` is missing. */
+  | "missing_master_key"
+  /** `masterKey` is not 32 bytes in base64url. */
+  | "invalid_master_key"
+  /** `baseUrl` is not an origin that may be served. */
+  | "invalid_base_url"
+  /** Another option is not what it should be. */
+  | "invalid_options"
+  /** A value given to administration is not what it should be. */
+  | "invalid"
+  /** What an act names is not there. */
+  | "not_found"
+  /** What an act would create is there already. */
+  | "exists"
+  /** Somebody else changed the record in the meantime. */
+  | "conflict"
+  /** The store did not answer. */
+  | "store_unavailable"
+  /** The signer, the entropy source or a stored record failed. */
+  | "failed"
+  /** The wasm instance failed and was replaced; try again. */
+  | "instance_lost";
+
+/** An error with a stable code. */
+export declare class EdgemintError extends Error {
+  constructor(code: EdgemintErrorCode, message: string, options?: ErrorOptions);
+  readonly name: "EdgemintError";
+  readonly code: EdgemintErrorCode;
+}
+
+/**
+ * Sets up a token service.
+ *
+ * @example
+ * ```js
+ * import { createIssuer } from "edgemint";
+ * import { memoryStore } from "edgemint/stores/memory";
+ *
+ * const issuer = createIssuer({
+ *   baseUrl: "https://auth.example.com",
+ *   masterKey: process.env.MASTER_KEY,
+ *   store: memoryStore(),
+ * });
+ * await issuer.admin.createTenant({ tenant: "demo" });
+ * const response = await issuer.fetch(new Request("https://auth.example.com/demo/.well-known/jwks.json"));
+ * ```
+ *
+ * @throws {@link EdgemintError} `missing_master_key`, `invalid_master_key`, `invalid_base_url` or
+ * `invalid_options`
+ */
+export declare function createIssuer(options: IssuerOptions): Issuer;

@@ -1,0 +1,224 @@
+// `createIssuer`: a fetch handler and administration on top of the driver.
+
+import { Call, Driver, now } from "./driver.js";
+import { EdgemintError } from "./errors.js";
+import { Engine } from "./wasm/edgemint.js";
+
+/** What every error of the wasm's own instance is answered with. */
+const ERROR_HEADERS = { "content-type": "application/json", "cache-control": "no-store", pragma: "no-cache" };
+
+const ADMINISTRATION = /** @type {const} */ ([
+  "createTenant",
+  "createApi",
+  "createApplication",
+  "setApplicationDisabled",
+  "addSecret",
+  "removeSecret",
+  "assignRoles",
+  "removeRoles",
+  "rotateKey",
+]);
+
+/** Header blocks as the wasm writes them, parsed once each. @type {Map<string, [string, string][]>} */
+const headerBlocks = new Map();
+
+/** A request that waits for its response. */
+export class RequestCall extends Call {
+  /**
+   * @param {(response: Response) => void} resolve
+   * @param {Issuer} issuer
+   * @param {{ waitUntil(promise: Promise<unknown>): void } | undefined} context
+   */
+  constructor(resolve, issuer, context) {
+    super();
+    this.resolve = resolve;
+    this.issuer = issuer;
+    this.context = context;
+  }
+
+  /** @param {number} status @param {string} headers @param {Uint8Array<ArrayBuffer>} body @param {boolean} refresh */
+  respond(status, headers, body, refresh) {
+    // The bytes are copied by the constructor: Fetch section 5.2, "extract a body".
+    this.resolve(new Response(body, { status, headers: parseHeaders(headers) }));
+    if (refresh) {
+      // After the wasm has returned: it is not entered twice.
+      const refreshed = Promise.resolve().then(() => this.issuer.refresh());
+      this.context?.waitUntil(refreshed);
+    }
+  }
+
+  /** @override @param {boolean} trapped */
+  lost(trapped) {
+    const [status, error, error_description] = trapped
+      ? [500, "server_error", "the server could not answer the request"]
+      : [503, "temporarily_unavailable", "the service is unavailable for a moment"];
+    const headers = trapped ? ERROR_HEADERS : { ...ERROR_HEADERS, "retry-after": "1" };
+    this.resolve(Response.json({ error, error_description }, { status, headers }));
+  }
+}
+
+/** An act that waits for its outcome. */
+export class OutcomeCall extends Call {
+  /** @param {(outcome: any) => void} resolve @param {(error: EdgemintError) => void} reject */
+  constructor(resolve, reject) {
+    super();
+    this.done = resolve;
+    this.reject = reject;
+  }
+
+  /** @param {string} code @param {string} message */
+  refused(code, message) {
+    const known = /** @type {import("./index.d.ts").EdgemintErrorCode} */ (code);
+    this.reject(new EdgemintError(known, message));
+  }
+
+  /** @override */
+  lost() {
+    this.reject(new EdgemintError("instance_lost", "the wasm instance failed; try again"));
+  }
+}
+
+/** @implements {import("./index.d.ts").Issuer} */
+class Issuer {
+  #driver;
+  #maxBody;
+
+  /** @param {Driver} driver */
+  constructor(driver) {
+    this.#driver = driver;
+    this.#maxBody = Engine.maxBody();
+    const acts = ADMINISTRATION.map((command) => [
+      command,
+      (/** @type {object} */ act) => this.#outcome((engine, call) => {
+        engine.administer(call, JSON.stringify({ [command]: act }), now());
+      }),
+    ]);
+    this.admin = /** @type {import("./index.d.ts").Administration} */ (Object.fromEntries(acts));
+    this.fetch = this.fetch.bind(this);
+  }
+
+  /**
+   * @param {Request} request
+   * @param {{ waitUntil(promise: Promise<unknown>): void }} [context]
+   * @returns {Promise<Response>}
+   */
+  async fetch(request, context) {
+    const { method, headers } = request;
+    const contentType = headers.get("content-type") ?? "";
+    const authorization = headers.get("authorization") ?? "";
+    const head = `${method}\n${request.url}\n${contentType}\n${authorization}`;
+    let body = NOTHING;
+    let broken = WHOLE;
+    if (request.body !== null) {
+      try {
+        body = await read(request, this.#maxBody);
+        if (body.length > this.#maxBody) broken = TOO_LARGE;
+      } catch {
+        broken = UNREADABLE;
+      }
+    }
+    return new Promise((resolve) => {
+      const call = new RequestCall(resolve, this, context);
+      this.#driver.enter(call, (engine) => engine.start(call, head, body, broken, now()));
+    });
+  }
+
+  /** Reads again the records that are about to go out of date; never rejects. */
+  async refresh() {
+    const due = this.#outcome((engine, call) => engine.refresh(call, now()));
+    await due.catch(() => {});
+  }
+
+  /**
+   * @param {(engine: Engine, call: OutcomeCall) => void} act
+   * @returns {Promise<any>}
+   */
+  #outcome(act) {
+    return new Promise((resolve, reject) => {
+      const call = new OutcomeCall(resolve, reject);
+      this.#driver.enter(call, (engine) => act(engine, call));
+    });
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+const WHOLE = 0;
+const TOO_LARGE = 1;
+const UNREADABLE = 2;
+
+/**
+ * The body, or more than `limit` bytes of it if it is longer: no more is ever held.
+ * @param {Request} request
+ * @param {number} limit
+ * @returns {Promise<Uint8Array<ArrayBuffer>>}
+ */
+async function read(request, limit) {
+  const declared = request.headers.get("content-length");
+  if (declared !== null) {
+    if (Number(declared) > limit) return new Uint8Array(limit + 1);
+    return new Uint8Array(await request.arrayBuffer());
+  }
+  const chunks = [];
+  let length = 0;
+  const stream = /** @type {ReadableStream<Uint8Array>} */ (request.body);
+  for await (const chunk of stream) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > limit) return new Uint8Array(limit + 1);
+  }
+  const body = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    body.set(chunk, at);
+    at += chunk.length;
+  }
+  return body;
+}
+
+/** @param {string} block names and values, a line each */
+function parseHeaders(block) {
+  const known = headerBlocks.get(block);
+  if (known !== undefined) return known;
+  const lines = block.split("\n");
+  /** @type {[string, string][]} */
+  const headers = [];
+  for (let at = 0; at + 1 < lines.length; at += 2) headers.push([lines[at], lines[at + 1]]);
+  headerBlocks.set(block, headers);
+  return headers;
+}
+
+/** A line of structured log: the default event sink. @param {import("./index.d.ts").IssuerEvent} event */
+function log(event) {
+  const line = JSON.stringify({ edgemint: event });
+  if (event.kind === "failed") console.error(line);
+  else console.log(line);
+}
+
+/**
+ * @param {WebAssembly.Module} module
+ * @param {import("./index.d.ts").IssuerOptions} options
+ * @returns {import("./index.d.ts").Issuer}
+ */
+export function createIssuerFrom(module, options) {
+  const { baseUrl, store, masterKey, previousMasterKey, cacheTtl, cacheCapacity, onEvent } = options;
+  if (!masterKey) {
+    throw new EdgemintError(
+      "missing_master_key",
+      "no master key is set; make one with `openssl rand 32 | basenc --base64url | tr -d =` and " +
+        "keep it in the secret MASTER_KEY",
+    );
+  }
+  if (!baseUrl) {
+    throw new EdgemintError("invalid_base_url", "no base URL is set, such as https://auth.example.com");
+  }
+  if (!store) throw new EdgemintError("invalid_options", "no store is set");
+  const settings = {
+    baseUrl,
+    masterKey,
+    previousMasterKey: previousMasterKey || undefined,
+    cacheTtl,
+    cacheCapacity,
+    guarantees: store.guarantees,
+  };
+  return new Issuer(new Driver(module, settings, store, onEvent ?? log));
+}

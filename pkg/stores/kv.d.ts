@@ -1,0 +1,47 @@
+import type { Store } from "../index.js";
+
+/** What `kvStore` uses of a KV namespace binding. */
+export interface KvNamespace {
+  getWithMetadata(
+    key: string,
+    options: { type: "text"; cacheTtl: number },
+  ): Promise<{ value: string | null; metadata: unknown }>;
+  put(
+    key: string,
+    value: string,
+    options: { metadata: object; expiration?: number },
+  ): Promise<unknown>;
+  delete(key: string): Promise<unknown>;
+  list(options: {
+    prefix: string;
+    cursor?: string;
+  }): Promise<
+    | { list_complete: true; keys: { name: string; metadata?: unknown }[] }
+    | { list_complete: false; keys: { name: string; metadata?: unknown }[]; cursor: string }
+  >;
+}
+
+export interface KvStoreOptions {
+  /** Seconds for which a location may answer reads from its own copy; KV allows 30 or more. @default 30 */
+  cacheTtl?: number;
+}
+
+/**
+ * The store on a Cloudflare KV namespace.
+ *
+ * It promises neither atomic writes nor that a read sees the last write: KV does not. Use it for the
+ * directory, which is written rarely and by one administrator at a time.
+ *
+ * @example
+ * ```js
+ * import { createIssuer } from "edgemint";
+ * import { kvStore } from "edgemint/stores/kv";
+ *
+ * const issuer = createIssuer({
+ *   baseUrl: env.BASE_URL,
+ *   masterKey: env.MASTER_KEY,
+ *   store: kvStore(env.DIRECTORY),
+ * });
+ * ```
+ */
+export declare function kvStore(namespace: KvNamespace, options?: KvStoreOptions): Store;

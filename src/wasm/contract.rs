@@ -1,0 +1,71 @@
+//! The store contract suite, for stores written in JavaScript.
+
+use wasm_bindgen::prelude::*;
+
+use super::exchange::Outcome;
+use super::{Engine, seconds};
+use crate::store::contract::{self, Surroundings};
+use crate::{Host, UnixTime};
+
+#[wasm_bindgen]
+extern "C" {
+    /// The clock that the store under test goes by.
+    #[derive(Clone)]
+    pub type JsSurroundings;
+
+    /// Seconds since 1970.
+    #[wasm_bindgen(method)]
+    fn now(this: &JsSurroundings) -> f64;
+
+    /// Waits, then resumes the operation.
+    #[wasm_bindgen(method)]
+    fn pass(this: &JsSurroundings, call: &JsValue, id: u32, seconds: f64);
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// Goes on with a check that waited for time to pass.
+    #[wasm_bindgen(js_name = resumePassed)]
+    pub fn resume_passed(&self, id: u32) {
+        self.settle(id, Outcome::Passed);
+    }
+
+    /// Runs the contract suite against the engine's store; the names of the checks that passed go to
+    /// `call`, or the breach.
+    #[wasm_bindgen(js_name = runContract)]
+    pub fn run_contract(&self, call: JsValue, run: String, surroundings: JsSurroundings) {
+        let started = seconds(surroundings.now());
+        let (issuer, host, answered) = (
+            std::rc::Rc::clone(&self.issuer),
+            self.host.clone(),
+            call.clone(),
+        );
+        let around = Around {
+            js: surroundings,
+            exchange: std::rc::Rc::clone(&self.exchange),
+        };
+        self.spawn(call, started, async move {
+            match contract::run(issuer.host().store(), &around, &run).await {
+                Ok(passed) => host.done(&answered, &super::json(&passed)),
+                Err(breach) => host.refused(&answered, "breach", &breach.to_string()),
+            }
+        });
+    }
+}
+
+struct Around {
+    js: JsSurroundings,
+    exchange: std::rc::Rc<super::Exchange>,
+}
+
+impl Surroundings for Around {
+    fn now(&self) -> UnixTime {
+        seconds(self.js.now())
+    }
+
+    async fn pass(&self, seconds: u64) {
+        #[expect(clippy::cast_precision_loss, reason = "a few seconds")]
+        let begin = |call: &JsValue, id| self.js.pass(call, id, seconds as f64);
+        self.exchange.perform(begin).await;
+    }
+}

@@ -1,0 +1,1 @@
+//! The wasm edge in a browser.

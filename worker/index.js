@@ -1,0 +1,38 @@
+// edgemint as a Cloudflare Worker: bindings in, fetch out. There is no logic here.
+
+import { kvStore } from "../pkg/stores/kv.js";
+import { createIssuer } from "../pkg/workerd.js";
+
+/**
+ * @typedef {object} Env
+ * @property {KVNamespace} DIRECTORY where the directory lives
+ * @property {string} BASE_URL such as https://auth.example.com
+ * @property {string} MASTER_KEY a secret
+ * @property {string} [PREVIOUS_MASTER_KEY] a secret, while the master key is being rotated
+ * @property {string} [CACHE_TTL] seconds within which a change is in force everywhere
+ */
+
+/** One for the life of the isolate, so that its cache is warm. @type {import("../pkg/index.d.ts").Issuer | undefined} */
+let issuer;
+
+/** @type {ExportedHandler<Env>} */
+export default {
+  async fetch(request, env, context) {
+    try {
+      issuer ??= createIssuer({
+        baseUrl: env.BASE_URL,
+        masterKey: env.MASTER_KEY,
+        previousMasterKey: env.PREVIOUS_MASTER_KEY,
+        cacheTtl: env.CACHE_TTL ? Number(env.CACHE_TTL) : undefined,
+        store: kvStore(env.DIRECTORY),
+      });
+    } catch (error) {
+      // The operator reads what is wrong with the set-up; the caller learns nothing of it.
+      const { code, message } = /** @type {import("../pkg/index.d.ts").EdgemintError} */ (error);
+      console.error(JSON.stringify({ edgemint: { kind: "failed", reason: code, detail: message } }));
+      const body = { error: "server_error", error_description: "the server is not set up" };
+      return Response.json(body, { status: 500, headers: { "cache-control": "no-store" } });
+    }
+    return issuer.fetch(request, context);
+  },
+};

@@ -1,0 +1,129 @@
+//! Builds the wasm: cargo, wasm-bindgen as a library, wasm-opt.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use wasm_bindgen_cli_support::Bindgen;
+
+use crate::run::{command, root, run};
+use crate::setup::step;
+
+/// Bytes that the wasm may have after `gzip -9`: design section 8.
+const BUDGET: usize = 150_000;
+
+/// The wasm features that every runtime we serve has, named so that wasm-opt adds no other.
+const FEATURES: [&str; 6] = [
+    "--enable-bulk-memory",
+    "--enable-bulk-memory-opt",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+];
+
+/// How much is done for speed and size.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Profile {
+    /// Quick to build.
+    Dev,
+    /// What ships.
+    Release,
+}
+
+/// Builds what ships into `pkg/wasm`.
+pub(crate) fn package(profile: Profile) -> Result<()> {
+    step(match profile {
+        Profile::Dev => "building the wasm (quick)",
+        Profile::Release => "building the wasm",
+    });
+    let size = build(profile, "", &root().join("pkg/wasm"))?;
+    eprintln!(
+        "  wasm: {} bytes, gzip -9: {} of at most {BUDGET}",
+        size.raw, size.gzip
+    );
+    if profile == Profile::Release && size.gzip > BUDGET {
+        bail!("the wasm is larger than its budget; see what grew before raising it");
+    }
+    Ok(())
+}
+
+/// Builds with the store contract suite in it, for the tests of JavaScript stores.
+pub(crate) fn contract() -> Result<()> {
+    step("building the wasm with the store contract suite");
+    build(
+        Profile::Dev,
+        "contract",
+        &root().join("target/contract/wasm"),
+    )
+    .map(drop)
+}
+
+/// Sizes in bytes.
+struct Size {
+    raw: usize,
+    gzip: usize,
+}
+
+fn build(profile: Profile, features: &str, out: &Path) -> Result<Size> {
+    let (name, folder) = match profile {
+        Profile::Dev => ("wasm-dev", "wasm-dev"),
+        Profile::Release => ("release", "release"),
+    };
+    run(command(
+        "cargo",
+        &[
+            "build",
+            "--lib",
+            "--target",
+            "wasm32-unknown-unknown",
+            "--profile",
+            name,
+            "--no-default-features",
+            "--features",
+            features,
+            "--quiet",
+        ],
+    ))?;
+    let built = root()
+        .join("target/wasm32-unknown-unknown")
+        .join(folder)
+        .join("edgemint.wasm");
+    let mut bindgen = Bindgen::new();
+    bindgen
+        .input_path(built)
+        .web(true)?
+        .typescript(true)
+        .reset_state_function(true);
+    // The entries of pkg/ bring the module; nothing is fetched behind the runtime's back.
+    bindgen.omit_default_module_path(true);
+    bindgen
+        .remove_producers_section(true)
+        .remove_name_section(profile == Profile::Release);
+    bindgen.generate(out).context("wasm-bindgen failed")?;
+    let wasm = out.join("edgemint_bg.wasm");
+    if profile == Profile::Release {
+        optimise(&wasm)?;
+    }
+    measure(&wasm)
+}
+
+fn optimise(wasm: &Path) -> Result<()> {
+    let path = wasm.to_string_lossy().into_owned();
+    let mut arguments = vec![path.as_str(), "-o", path.as_str(), "-O3"];
+    arguments.extend(FEATURES);
+    run(command("wasm-opt", &arguments))
+}
+
+fn measure(wasm: &Path) -> Result<Size> {
+    let bytes = fs::read(wasm)?;
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(&bytes)?;
+    Ok(Size {
+        raw: bytes.len(),
+        gzip: encoder.finish()?.len(),
+    })
+}
