@@ -1,1 +1,25 @@
-//! What the service does, natively.
+//! What the service does, natively: black-box tests through the public API.
+//!
+//! A test's name carries the number of the requirement that it holds the service to (`r14_...`).
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test fails by panicking"
+)]
+
+mod administration;
+mod caching;
+mod contract;
+mod errors;
+mod master_key;
+mod metadata;
+mod properties;
+mod resource;
+mod signer;
+mod storage;
+mod support;
+mod token_endpoint;
+mod tokens;

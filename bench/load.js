@@ -1,0 +1,129 @@
+// Load on one server: by wrk where it is installed, else by a Node process of its own. Both post the
+// same body over kept-alive connections, only to this machine, and end by time and by count.
+
+import { spawn } from "node:child_process";
+import { accessSync, constants } from "node:fs";
+import http from "node:http";
+import { delimiter, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/**
+ * @typedef {object} Load
+ * @property {string} url
+ * @property {string} body
+ * @property {number} seconds
+ * @property {number} connections
+ *
+ * @typedef {object} Outcome
+ * @property {number} requests
+ * @property {number} seconds
+ * @property {number} bytes received, headers included where wrk counts
+ * @property {number} errors
+ * @property {number} median latency in microseconds
+ */
+
+/** No server here comes near it; a client that runs wild does. */
+const REQUESTS_PER_SECOND = 50_000;
+const wrk = inPath("wrk");
+
+/** What makes the load, for the report. */
+export const client = wrk ? "wrk" : "node:http";
+
+/** @param {Load} load @returns {Promise<Outcome>} */
+export async function runLoad(load) {
+  const { url, body, seconds, connections } = load;
+  const here = (/** @type {string} */ name) => fileURLToPath(new URL(name, import.meta.url));
+  const args = wrk
+    ? ["-t1", `-c${connections}`, `-d${seconds}s`, "--latency", "-s", here("wrk.lua"), url]
+    : [here("load.js"), JSON.stringify(load)];
+  const limit = `${seconds * REQUESTS_PER_SECOND}`;
+  const child = spawn(wrk ?? process.execPath, args, {
+    env: { ...process.env, BENCH_BODY: body, BENCH_LIMIT: limit },
+    stdio: ["ignore", "pipe", "inherit"],
+    timeout: (seconds + 10) * 1000,
+    killSignal: "SIGKILL",
+  });
+  const end = () => child.kill("SIGKILL");
+  process.once("exit", end);
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (chunk) => (output += chunk));
+  const code = await new Promise((resolve, reject) => {
+    child.once("error", reject).once("close", resolve);
+  });
+  process.removeListener("exit", end);
+  const last = output.trimEnd().split("\n").at(-1) ?? "";
+  if (code !== 0 || !last.startsWith("{")) throw new Error(`the load client failed:\n${output}`);
+  return JSON.parse(last);
+}
+
+/** @param {string} name */
+function inPath(name) {
+  return (process.env.PATH ?? "")
+    .split(delimiter)
+    .map((folder) => join(folder, name))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+}
+
+/** The client where there is no wrk. @param {Load} load @returns {Promise<Outcome>} */
+async function post({ url, body, seconds, connections }) {
+  const agent = new http.Agent({ keepAlive: true, maxSockets: connections });
+  const headers = {
+    "content-type": "application/x-www-form-urlencoded",
+    "content-length": Buffer.byteLength(body),
+  };
+  const begun = performance.now();
+  const until = begun + seconds * 1000;
+  let left = seconds * REQUESTS_PER_SECOND;
+  let [bytes, errors] = [0, 0];
+  /** @type {number[]} */
+  const times = [];
+
+  const once = () =>
+    /** @type {Promise<void>} */ (
+      new Promise((resolve) => {
+        const start = performance.now();
+        const failed = () => {
+          errors += 1;
+          resolve();
+        };
+        http
+          .request(url, { agent, method: "POST", headers, timeout: 5000 }, (response) => {
+            if (response.statusCode !== 200) errors += 1;
+            response.on("data", (chunk) => (bytes += chunk.length));
+            response.once("error", failed).once("end", () => {
+              times.push(performance.now() - start);
+              resolve();
+            });
+          })
+          .once("timeout", function () {
+            this.destroy(new Error("timed out"));
+          })
+          .once("error", failed)
+          .end(body);
+      })
+    );
+  const connection = async () => {
+    while (performance.now() < until && left-- > 0) await once();
+  };
+  await Promise.all(Array.from({ length: connections }, connection));
+  agent.destroy();
+  times.sort((a, b) => a - b);
+  return {
+    requests: times.length,
+    seconds: (performance.now() - begun) / 1000,
+    bytes,
+    errors,
+    median: Math.round((times[times.length >> 1] ?? 0) * 1000),
+  };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  console.log(JSON.stringify(await post(JSON.parse(process.argv[2]))));
+}

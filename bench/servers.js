@@ -1,0 +1,169 @@
+// The servers under measurement: workerd with a configuration written for each, started, asked what
+// CPU it has used, and stopped.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { dirname, extname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+// The path of the binary itself: where `.bin/workerd` is a script, the CPU would be its child's.
+import { default as workerd } from "workerd";
+
+/**
+ * @typedef {object} Worker
+ * @property {Record<string, string>} modules name in the worker -> file; the first one is the entry
+ * @property {Record<string, string>} [bindings] texts
+ * @property {Record<string, Worker>} [namespaces] KV namespaces, each with the worker that answers
+ *
+ * @typedef {object} Server
+ * @property {string} origin
+ * @property {() => number} cpu microseconds that the process has used so far, in all its threads
+ * @property {() => Promise<void>} stop
+ */
+
+export const ROOT = fileURLToPath(new URL("..", import.meta.url));
+/** @type {string} */
+export const WORKERD = workerd.default;
+const READY_WITHIN = 10_000;
+/** The kernel's USER_HZ, in which /proc counts: 100 on every architecture that workerd runs on. */
+const MICROSECONDS_PER_TICK = 10_000;
+
+/** The date that is deployed. */
+export const compatibilityDate = /^compatibility_date = "(.+)"$/m.exec(
+  readFileSync(join(ROOT, "wrangler.toml"), "utf8"),
+)?.[1];
+
+export async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/**
+ * Serves a worker, as its files are now: they are copied into `folder`, so that a build in the
+ * meantime changes nothing.
+ * @param {string} folder
+ * @param {number} port
+ * @param {Worker} worker
+ * @returns {Promise<Server>}
+ */
+export async function startServer(folder, port, worker) {
+  mkdirSync(folder);
+  writeFileSync(join(folder, "config.capnp"), configuration(folder, port, worker));
+  const child = spawn(WORKERD, ["serve", join(folder, "config.capnp")], {
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let complaints = "";
+  child.stderr.setEncoding("utf8").on("data", (chunk) => (complaints += chunk.slice(0, 10_000)));
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill);
+  const exited = new Promise((resolve) => child.once("exit", resolve).once("error", resolve));
+
+  const origin = `http://127.0.0.1:${port}`;
+  const deadline = Date.now() + READY_WITHIN;
+  while (!(await answers(origin))) {
+    if (child.exitCode !== null || Date.now() > deadline) {
+      kill();
+      throw new Error(`workerd does not serve ${folder}:\n${complaints}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return {
+    origin,
+    cpu: () => cpuTime(/** @type {number} */ (child.pid)),
+    async stop() {
+      kill();
+      await exited;
+      process.removeListener("exit", kill);
+    },
+  };
+}
+
+/** @param {string} origin */
+async function answers(origin) {
+  try {
+    await (await fetch(origin)).arrayBuffer();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** User and system time of a process with all its threads: proc(5), fields 14 and 15. @param {number} pid */
+function cpuTime(pid) {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * MICROSECONDS_PER_TICK;
+}
+
+/**
+ * A module of this repository and all that it imports from it, by their paths: what a bundler finds,
+ * left as it is.
+ * @param {string} entry
+ * @returns {Record<string, string>}
+ */
+export function modulesFrom(entry) {
+  /** @type {Record<string, string>} */
+  const modules = {};
+  const visit = (/** @type {string} */ name) => {
+    if (name in modules) return;
+    modules[name] = join(ROOT, name);
+    if (extname(name) !== ".js") return;
+    const source = readFileSync(modules[name], "utf8");
+    for (const [, target] of source.matchAll(/^(?:import|export)\b[^"';]*"(\..+)";$/gm)) {
+      visit(join(dirname(name), target));
+    }
+  };
+  visit(entry);
+  return modules;
+}
+
+/** Writes the modules beside it, and says what to serve. @param {string} folder @param {number} port @param {Worker} main */
+function configuration(folder, port, main) {
+  const workers = [["main", main], ...Object.entries(main.namespaces ?? {})];
+  const services = workers.map(
+    ([name, worker]) => `(name = ${quote(name)}, worker = ${definition(folder, name, worker)})`,
+  );
+  const address = quote(`127.0.0.1:${port}`);
+  return `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [
+    ${services.join(",\n    ")},
+  ],
+  sockets = [(name = "http", address = ${address}, http = (), service = "main")],
+);
+`;
+}
+
+/** @param {string} folder @param {string} service @param {Worker} worker */
+function definition(folder, service, { modules, bindings = {}, namespaces = {} }) {
+  const embedded = Object.entries(modules).map(([name, file]) => {
+    const copy = join(service, name);
+    mkdirSync(dirname(join(folder, copy)), { recursive: true });
+    cpSync(file, join(folder, copy));
+    return `(name = ${quote(name)}, ${KINDS[extname(name)]} = embed ${quote(copy)})`;
+  });
+  const bound = [
+    ...Object.entries(bindings).map(([name, value]) => `(name = ${quote(name)}, text = ${quote(value)})`),
+    ...Object.keys(namespaces).map((name) => `(name = ${quote(name)}, kvNamespace = ${quote(name)})`),
+  ];
+  return `(
+      compatibilityDate = ${quote(compatibilityDate)},
+      modules = [
+        ${embedded.join(",\n        ")},
+      ],
+      bindings = [${bound.join(", ")}],
+    )`;
+}
+
+const KINDS = /** @type {Record<string, string>} */ ({
+  ".js": "esModule",
+  ".json": "json",
+  ".wasm": "wasm",
+});
+
+const quote = JSON.stringify;

@@ -1,0 +1,205 @@
+//! The world that a test puts around an issuer, and the sentences that tests are made of.
+
+mod host;
+mod http;
+mod jwt;
+
+use std::rc::Rc;
+
+use base64ct::{Base64UrlUnpadded, Encoding};
+use edgemint::directory::{AdministrationError, Outcome};
+use edgemint::event::Event;
+use edgemint::key::{MasterKey, MasterKeys};
+use edgemint::store::{Key, Partition};
+use edgemint::{Config, Issuer};
+use futures_executor::block_on;
+use serde_json::{Value, json};
+
+pub(crate) use host::{PutFault, RSA_JWK, Seeded, Surroundings, TestHost};
+pub(crate) use http::{Answer, Call, is_description, percent_encode_all};
+pub(crate) use jwt::{Token, thumbprint};
+
+/// The origin that every issuer here is at.
+pub(crate) const ORIGIN: &str = "https://auth.example.com";
+/// Seconds that a record is cached in a world that says nothing else.
+pub(crate) const TTL: u64 = 30;
+
+/// One location: an issuer with a cache of its own, over surroundings that it may share with others.
+pub(crate) struct World {
+    pub(crate) issuer: Issuer<TestHost>,
+    pub(crate) around: Rc<Surroundings>,
+}
+
+/// An application as its owner knows it.
+pub(crate) struct Client {
+    pub(crate) id: String,
+    pub(crate) secret: String,
+    pub(crate) key_id: String,
+}
+
+impl Client {
+    /// A token request of this client by Basic authentication.
+    pub(crate) fn asks(&self, scope: &str) -> Call {
+        Call::token()
+            .basic(&self.id, &self.secret)
+            .with("scope", scope)
+    }
+}
+
+impl World {
+    /// Nothing is stored.
+    pub(crate) fn empty() -> Self {
+        Self::around(&Rc::default(), masters(1, None), config())
+    }
+
+    /// The tenant `demo`, with `api://orders` (roles `Orders.Read.All` and `Orders.Write.All`) and
+    /// `api://billing` (role `Billing.Read`, assignment required).
+    pub(crate) fn demo() -> Self {
+        let world = Self::empty();
+        world.administer(json!({"createTenant": {"tenant": "demo"}}));
+        world.administer(json!({"createApi": {
+            "tenant": "demo",
+            "identifier": "api://orders",
+            "roles": [{"value": "Orders.Read.All"}, {"value": "Orders.Write.All"}],
+        }}));
+        world.administer(json!({"createApi": {
+            "tenant": "demo",
+            "identifier": "api://billing",
+            "roles": [{"value": "Billing.Read"}],
+            "assignmentRequired": true,
+        }}));
+        world
+    }
+
+    /// An issuer over these surroundings.
+    pub(crate) fn around(around: &Rc<Surroundings>, masters: MasterKeys, config: Config) -> Self {
+        Self {
+            issuer: Issuer::new(TestHost(Rc::clone(around)), config, masters),
+            around: Rc::clone(around),
+        }
+    }
+
+    /// Another location over the same store: its cache is empty.
+    pub(crate) fn elsewhere(&self) -> Self {
+        self.elsewhere_with(masters(1, None))
+    }
+
+    /// Another location with other master keys.
+    pub(crate) fn elsewhere_with(&self, masters: MasterKeys) -> Self {
+        Self::around(&self.around, masters, config())
+    }
+
+    /// An application with one secret and these roles on `api://orders`.
+    pub(crate) fn client(&self, roles: &[&str]) -> Client {
+        let outcome = self.administer(json!({"createApplication": {"tenant": "demo"}}));
+        let id = outcome.client_id.unwrap().to_string();
+        self.assign(&id, "api://orders", roles);
+        let secret = self.add_secret(&id, json!({}));
+        Client { id, ..secret }
+    }
+
+    /// Grants roles on an API.
+    pub(crate) fn assign(&self, client_id: &str, api: &str, roles: &[&str]) {
+        self.administer(json!({"assignRoles": {
+            "tenant": "demo", "clientId": client_id, "api": api, "roles": roles,
+        }}));
+    }
+
+    /// Adds a secret; `members` are those of the command beside tenant and application.
+    pub(crate) fn add_secret(&self, client_id: &str, mut members: Value) -> Client {
+        let imported = members["secret"].as_str().map(str::to_owned);
+        members["tenant"] = json!("demo");
+        members["clientId"] = json!(client_id);
+        let outcome = self.administer(json!({ "addSecret": members }));
+        Client {
+            id: client_id.to_owned(),
+            secret: outcome.secret.or(imported).unwrap(),
+            key_id: outcome.key_id.unwrap(),
+        }
+    }
+
+    /// Carries out an act of administration that must succeed.
+    #[track_caller]
+    pub(crate) fn administer(&self, command: Value) -> Outcome {
+        let text = command.to_string();
+        self.try_administer(command)
+            .unwrap_or_else(|error| panic!("{text}: {error}"))
+    }
+
+    /// Carries out an act of administration.
+    #[track_caller]
+    pub(crate) fn try_administer(&self, command: Value) -> Result<Outcome, AdministrationError> {
+        let command = serde_json::from_value(command).expect("a well-formed command");
+        block_on(self.issuer.administer(command, self.around.clock.now()))
+    }
+
+    /// Answers a request at the present moment.
+    pub(crate) fn send(&self, call: &Call) -> Answer {
+        let response = block_on(
+            self.issuer
+                .handle(&call.request(), self.around.clock.now()),
+        );
+        Answer(response)
+    }
+
+    /// Reads a public document.
+    pub(crate) fn get(&self, target: &str) -> Answer {
+        self.send(&Call::get(target))
+    }
+
+    /// Does what the host does after an answer is out.
+    pub(crate) fn refresh(&self) {
+        block_on(self.issuer.refresh(self.around.clock.now()));
+    }
+
+    /// The access token of an answer, its signature verified against the JWKS of this moment.
+    #[track_caller]
+    pub(crate) fn token(&self, answer: &Answer) -> Token {
+        let answer = answer.accepted();
+        let compact = answer["access_token"].as_str().unwrap();
+        self.verify(compact).expect("a token signed by a published key")
+    }
+
+    /// Verifies a token as an API does: by a key of the JWKS as it is now.
+    pub(crate) fn verify(&self, compact: &str) -> Option<Token> {
+        let jwks = self.get("/demo/.well-known/jwks.json").accepted();
+        Token::verify(compact, jwks["keys"].as_array()?)
+    }
+
+    /// The key ids of the JWKS.
+    pub(crate) fn published(&self) -> Vec<String> {
+        let jwks = self.get("/demo/.well-known/jwks.json").accepted();
+        let keys = jwks["keys"].as_array().unwrap();
+        keys.iter()
+            .map(|key| key["kid"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// The number of reads from the store that `act` causes.
+    pub(crate) fn reads_during(&self, act: impl FnOnce()) -> usize {
+        let before = self.around.store.reads();
+        act();
+        self.around.store.reads() - before
+    }
+
+    /// The events since the last call.
+    pub(crate) fn events(&self) -> Vec<Event> {
+        self.around.events.take()
+    }
+}
+
+/// The configuration of a world that says nothing else.
+pub(crate) fn config() -> Config {
+    Config::new(ORIGIN).unwrap()
+}
+
+/// Master keys made of one repeated byte each.
+pub(crate) fn masters(current: u8, previous: Option<u8>) -> MasterKeys {
+    let key = |byte| MasterKey::parse(&Base64UrlUnpadded::encode_string(&[byte; 32])).unwrap();
+    MasterKeys::new(key(current), previous.map(key))
+}
+
+/// A key of the tenant `demo`.
+pub(crate) fn key(name: &str) -> Key {
+    Key::new(Partition::new("directory/demo").unwrap(), name).unwrap()
+}

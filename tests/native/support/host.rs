@@ -1,0 +1,371 @@
+//! A simulated host: a store that can be made to fail, a clock that is set, entropy from a seed, a
+//! signer that counts, a sink that records.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use edgemint::event::{Event, EventSink};
+use edgemint::key::software::{SoftwareKey, SoftwareSigner};
+use edgemint::key::{Algorithm, GeneratedKey, PublicKey, Signer, SignerError};
+use edgemint::store::{
+    Expected, Guarantees, Key, MemoryStore, Page, Partition, Put, Store, StoreError, Versioned,
+};
+use edgemint::{Entropy, EntropyError, Host, UnixTime};
+use futures_executor::block_on;
+use sha2::{Digest, Sha256};
+
+/// The RSA key of RFC 7638 section 3.1: public, so it can sign nothing.
+pub(crate) const RSA_JWK: &str = r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB"}"#;
+
+/// What several locations share: one store, one time.
+pub(crate) struct Surroundings {
+    pub(crate) clock: Clock,
+    pub(crate) store: TestStore,
+    pub(crate) entropy: Seeded,
+    pub(crate) signer: TestSigner,
+    pub(crate) events: Recorder,
+}
+
+impl Default for Surroundings {
+    fn default() -> Self {
+        let clock = Clock::default();
+        let entropy = Seeded::default();
+        Self {
+            store: TestStore::new(clock.clone()),
+            signer: TestSigner::new(entropy.clone()),
+            events: Recorder::default(),
+            entropy,
+            clock,
+        }
+    }
+}
+
+/// The surroundings as an issuer's host.
+pub(crate) struct TestHost(pub(crate) Rc<Surroundings>);
+
+impl Host for TestHost {
+    type Store = TestStore;
+    type Signer = TestSigner;
+    type Entropy = Seeded;
+    type Events = Recorder;
+
+    fn store(&self) -> &TestStore {
+        &self.0.store
+    }
+
+    fn signer(&self) -> &TestSigner {
+        &self.0.signer
+    }
+
+    fn entropy(&self) -> &Seeded {
+        &self.0.entropy
+    }
+
+    fn events(&self) -> &Recorder {
+        &self.0.events
+    }
+}
+
+/// A clock that stands still until it is moved.
+#[derive(Clone)]
+pub(crate) struct Clock(Rc<Cell<u64>>);
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self(Rc::new(Cell::new(1_800_000_000)))
+    }
+}
+
+impl Clock {
+    pub(crate) fn now(&self) -> UnixTime {
+        UnixTime::from_secs(self.0.get())
+    }
+
+    pub(crate) fn pass(&self, seconds: u64) {
+        self.0.set(self.0.get() + seconds);
+    }
+
+    pub(crate) fn set(&self, moment: UnixTime) {
+        self.0.set(moment.secs());
+    }
+}
+
+/// How a write fails. A store that does not answer may have written all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PutFault {
+    BeforeWriting,
+    AfterWriting,
+}
+
+/// A memory store that counts its reads and fails when it is told to.
+pub(crate) struct TestStore {
+    pub(crate) memory: MemoryStore,
+    reads: Cell<usize>,
+    /// Every read fails.
+    down: Cell<bool>,
+    /// The read that fails, counted from the next one.
+    failing_read: Cell<Option<usize>>,
+    /// The write that fails, counted from the next one.
+    failing_put: Cell<Option<(usize, PutFault)>>,
+    /// Somebody else writes just before the next write.
+    rival: Cell<bool>,
+}
+
+/// What the failing store says; it must never reach a caller.
+pub(crate) const STORE_DETAIL: &str = "connection to shard-17 refused";
+
+impl TestStore {
+    fn new(clock: Clock) -> Self {
+        Self {
+            memory: MemoryStore::new(move || clock.now()),
+            reads: Cell::new(0),
+            down: Cell::new(false),
+            failing_read: Cell::new(None),
+            failing_put: Cell::new(None),
+            rival: Cell::new(false),
+        }
+    }
+
+    pub(crate) fn reads(&self) -> usize {
+        self.reads.get()
+    }
+
+    /// Makes every read fail, or none.
+    pub(crate) fn set_down(&self, down: bool) {
+        self.down.set(down);
+    }
+
+    /// Makes one read fail: the next one is number 0.
+    pub(crate) fn fail_read(&self, number: usize) {
+        self.failing_read.set(Some(number));
+    }
+
+    /// Takes the fault back. Returns whether it was still waiting for its read.
+    pub(crate) fn cancel_failing_read(&self) -> bool {
+        self.failing_read.take().is_some()
+    }
+
+    /// Makes one write fail: the next one is number 0.
+    pub(crate) fn fail_put(&self, number: usize, fault: PutFault) {
+        self.failing_put.set(Some((number, fault)));
+    }
+
+    /// Lets somebody else write the same key between the next command's read and its write.
+    pub(crate) fn let_a_rival_write_first(&self) {
+        self.rival.set(true);
+    }
+
+    /// The text stored under a key.
+    pub(crate) fn text(&self, key: &Key) -> String {
+        block_on(self.memory.get(key)).unwrap().unwrap().value
+    }
+
+    /// Overwrites a record behind the service's back.
+    pub(crate) fn overwrite(&self, key: &Key, text: &str) {
+        let found = block_on(self.memory.get(key)).unwrap();
+        let expected = found.map_or(Expected::Absent, |found| Expected::Version(found.version));
+        let put = block_on(self.memory.put(key, text, expected, None)).unwrap();
+        assert!(matches!(put, Put::Done(_)));
+    }
+}
+
+impl Store for TestStore {
+    async fn get(&self, key: &Key) -> Result<Option<Versioned>, StoreError> {
+        self.reads.set(self.reads.get() + 1);
+        let number = self.failing_read.get();
+        self.failing_read
+            .set(number.and_then(|number| number.checked_sub(1)));
+        if self.down.get() || number == Some(0) {
+            return Err(StoreError::Unavailable(STORE_DETAIL.into()));
+        }
+        self.memory.get(key).await
+    }
+
+    async fn put(
+        &self,
+        key: &Key,
+        value: &str,
+        expected: Expected,
+        expires_at: Option<UnixTime>,
+    ) -> Result<Put, StoreError> {
+        if self.rival.take() {
+            self.overwrite(key, value);
+        }
+        let fault = self.failing_put.take();
+        if let Some((number @ 1.., fault)) = fault {
+            self.failing_put.set(Some((number - 1, fault)));
+        }
+        let refused = Err(StoreError::Unavailable(STORE_DETAIL.into()));
+        match fault {
+            Some((0, PutFault::BeforeWriting)) => refused,
+            Some((0, PutFault::AfterWriting)) => {
+                self.memory.put(key, value, expected, expires_at).await?;
+                refused
+            }
+            _ => self.memory.put(key, value, expected, expires_at).await,
+        }
+    }
+
+    async fn delete(&self, key: &Key, expected: Expected) -> Result<Put, StoreError> {
+        self.memory.delete(key, expected).await
+    }
+
+    async fn list(
+        &self,
+        partition: &Partition,
+        prefix: &str,
+        cursor: Option<&str>,
+    ) -> Result<Page, StoreError> {
+        self.memory.list(partition, prefix, cursor).await
+    }
+
+    fn guarantees(&self) -> Guarantees {
+        self.memory.guarantees()
+    }
+}
+
+/// Entropy that repeats from run to run: SHA-256 of a counter. It remembers what it gave.
+#[derive(Clone, Default)]
+pub(crate) struct Seeded(Rc<Source>);
+
+#[derive(Default)]
+struct Source {
+    counter: Cell<u64>,
+    exhausted: Cell<bool>,
+    drawn: RefCell<Vec<Vec<u8>>>,
+}
+
+impl Seeded {
+    /// Makes every draw fail, or none.
+    pub(crate) fn set_exhausted(&self, exhausted: bool) {
+        self.0.exhausted.set(exhausted);
+    }
+
+    /// Everything that was drawn, draw by draw.
+    pub(crate) fn drawn(&self) -> Vec<Vec<u8>> {
+        self.0.drawn.borrow().clone()
+    }
+}
+
+impl Entropy for Seeded {
+    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
+        if self.0.exhausted.get() {
+            return Err(EntropyError);
+        }
+        for chunk in bytes.chunks_mut(32) {
+            let counter = self.0.counter.get();
+            self.0.counter.set(counter + 1);
+            let block = Sha256::digest(counter.to_be_bytes());
+            chunk.copy_from_slice(&block[..chunk.len()]);
+        }
+        self.0.drawn.borrow_mut().push(bytes.to_vec());
+        Ok(())
+    }
+}
+
+/// The software signer, beside a stand-in for a host that knows RS256: the core does not care what
+/// a signature is made of.
+pub(crate) struct TestSigner {
+    software: SoftwareSigner<Seeded>,
+    knows_rsa: Cell<bool>,
+    broken: Cell<bool>,
+    imports: Cell<usize>,
+    private_keys: RefCell<Vec<Vec<u8>>>,
+}
+
+pub(crate) enum TestKey {
+    Software(SoftwareKey),
+    Rsa,
+}
+
+impl TestSigner {
+    fn new(entropy: Seeded) -> Self {
+        Self {
+            software: SoftwareSigner::new(entropy),
+            knows_rsa: Cell::new(false),
+            broken: Cell::new(false),
+            imports: Cell::new(0),
+            private_keys: RefCell::default(),
+        }
+    }
+
+    /// Makes this a host with RS256.
+    pub(crate) fn learn_rsa(&self) {
+        self.knows_rsa.set(true);
+    }
+
+    /// Makes every signature fail, or none.
+    pub(crate) fn set_broken(&self, broken: bool) {
+        self.broken.set(broken);
+    }
+
+    /// How many private keys were imported.
+    pub(crate) fn imports(&self) -> usize {
+        self.imports.get()
+    }
+
+    /// The private keys made so far: PKCS #8.
+    pub(crate) fn private_keys(&self) -> Vec<Vec<u8>> {
+        self.private_keys.borrow().clone()
+    }
+
+    /// The stand-in for an RS256 signature over `message`.
+    pub(crate) fn rsa_stand_in(message: &[u8]) -> Vec<u8> {
+        Sha256::digest(message).repeat(8)
+    }
+}
+
+impl Signer for TestSigner {
+    type Key = TestKey;
+
+    async fn generate(&self, algorithm: Algorithm) -> Result<GeneratedKey, SignerError> {
+        let generated = if algorithm == Algorithm::Rs256 && self.knows_rsa.get() {
+            GeneratedKey {
+                private: b"a private RSA key".to_vec().into(),
+                public: PublicKey::from_jwk(RSA_JWK).unwrap(),
+            }
+        } else {
+            self.software.generate(algorithm).await?
+        };
+        self.private_keys
+            .borrow_mut()
+            .push(generated.private.to_vec());
+        Ok(generated)
+    }
+
+    async fn import(&self, algorithm: Algorithm, private: &[u8]) -> Result<TestKey, SignerError> {
+        self.imports.set(self.imports.get() + 1);
+        if algorithm == Algorithm::Rs256 && self.knows_rsa.get() {
+            assert_eq!(private, b"a private RSA key");
+            return Ok(TestKey::Rsa);
+        }
+        let key = self.software.import(algorithm, private).await?;
+        Ok(TestKey::Software(key))
+    }
+
+    async fn sign(&self, key: &TestKey, message: &[u8]) -> Result<Vec<u8>, SignerError> {
+        if self.broken.get() {
+            return Err(SignerError::Failed("the key handle is gone".into()));
+        }
+        match key {
+            TestKey::Software(key) => self.software.sign(key, message).await,
+            TestKey::Rsa => Ok(Self::rsa_stand_in(message)),
+        }
+    }
+}
+
+/// Remembers the events.
+#[derive(Default)]
+pub(crate) struct Recorder(RefCell<Vec<Event>>);
+
+impl Recorder {
+    pub(crate) fn take(&self) -> Vec<Event> {
+        self.0.take()
+    }
+}
+
+impl EventSink for Recorder {
+    fn emit(&self, event: Event) {
+        self.0.borrow_mut().push(event);
+    }
+}
