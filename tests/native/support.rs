@@ -15,7 +15,9 @@ use edgemint::{Config, Issuer};
 use futures_executor::block_on;
 use serde_json::{Value, json};
 
-pub(crate) use host::{PutFault, RSA_JWK, Seeded, Surroundings, TestHost};
+pub(crate) use host::{
+    Clock, PutFault, RSA_JWK, STORE_DETAIL, Seeded, Surroundings, TestHost, rsa_stand_in,
+};
 pub(crate) use http::{Answer, Call, is_description, percent_encode_all};
 pub(crate) use jwt::{Token, thumbprint};
 

@@ -41,20 +41,19 @@ export function modules(paths) {
 /**
  * Starts a worker on a free port of 127.0.0.1.
  * @param {{ bindings?: Record<string, string | undefined>, entry?: string[],
- *           kvPersist?: string }} [options]
+ *           port?: number }} [options]
  */
-export async function startWorker({ bindings = {}, entry = [], kvPersist } = {}) {
+export async function startWorker({ bindings = {}, entry = [], port = 0 } = {}) {
   /** @type {string[]} */
   const log = [];
   const set = { BASE_URL: "https://auth.example.com", MASTER_KEY, ...bindings };
   const miniflare = new Miniflare({
     host: "127.0.0.1",
-    port: 0,
+    port,
     compatibilityDate,
     modulesRoot: root.pathname,
     modules: modules([...entry, ...MODULES]),
     kvNamespaces: ["DIRECTORY"],
-    ...(kvPersist ? { kvPersist } : {}),
     bindings: Object.fromEntries(Object.entries(set).filter(([, value]) => value !== undefined)),
     handleRuntimeStdio(stdout, stderr) {
       for (const stream of [stdout, stderr]) {

@@ -1,0 +1,55 @@
+// The worker with a store that fails and a wasm memory that can be ruined, on demand: a request says
+// which by its header `x-fault`. The worker and the package behind it are unchanged.
+
+/** @type {WebAssembly.Instance[]} */
+const instances = [];
+const Instance = WebAssembly.Instance;
+
+// The glue makes its instance with `new WebAssembly.Instance`: this one remembers them.
+/** @type {any} */ (WebAssembly).Instance = function (
+  /** @type {WebAssembly.Module} */ module,
+  /** @type {WebAssembly.Imports} */ imports,
+) {
+  const instance = new Instance(module, imports);
+  instances.push(instance);
+  return instance;
+};
+
+/** @type {{ default: ExportedHandler<any> }} */
+const { default: worker } = await import("../../worker/index.js");
+
+let reads = 0;
+
+export default {
+  /** @param {Request} request @param {Record<string, any>} env @param {ExecutionContext} context */
+  async fetch(request, env, context) {
+    const fault = request.headers.get("x-fault");
+    if (fault === "reads") return Response.json({ reads, instances: instances.length });
+    if (fault === "trap") {
+      // As a bug in unsafe code or a cosmic ray would: every pointer leads out of the memory.
+      const { memory } = /** @type {{ memory: WebAssembly.Memory }} */ (
+        /** @type {WebAssembly.Instance} */ (instances.at(-1)).exports
+      );
+      new Uint8Array(memory.buffer).fill(0xff);
+    }
+    const directory = new Proxy(env.DIRECTORY, {
+      get(target, name) {
+        if (name !== "getWithMetadata") return target[name].bind(target);
+        return async (/** @type {unknown[]} */ ...parameters) => {
+          reads += 1;
+          if (faults.has("throw")) throw new Error("KV is down: secret internals at 10.0.0.1");
+          if (faults.has("nonsense")) return { value: 7, metadata: { version: 1 } };
+          if (faults.has("slow")) await new Promise((resolve) => setTimeout(resolve, 300));
+          return target.getWithMetadata(...parameters);
+        };
+      },
+    });
+    if (fault === "on") faults.add(request.headers.get("x-which") ?? "");
+    if (fault === "off") faults.clear();
+    if (fault === "on" || fault === "off") return new Response();
+    return /** @type {any} */ (worker).fetch(request, { ...env, DIRECTORY: directory }, context);
+  },
+};
+
+/** @type {Set<string>} */
+const faults = new Set();
