@@ -56,7 +56,7 @@ describe("a worker with faults", () => {
   before(async () => {
     // A time to live of zero reads the store on every request.
     worker = await startWorker({
-      entry: ["tests/workerd/faults.js"],
+      entry: "tests/workerd/faults.js",
       bindings: { CACHE_TTL: "0" },
     });
     application = await register(worker.admin);

@@ -1,9 +1,9 @@
 // The worker in workerd, as a test sees it: miniflare with the bindings of wrangler.toml.
 
 import { readFileSync } from "node:fs";
-import { Miniflare } from "miniflare";
 import { createIssuer } from "../../pkg/node.js";
 import { kvStore } from "../../pkg/stores/kv.js";
+import { localWorker } from "../../worker/local.js";
 
 export const root = new URL("../../", import.meta.url);
 export const MASTER_KEY = Buffer.alloc(32, 7).toString("base64url");
@@ -11,55 +11,18 @@ export const MASTER_KEY = Buffer.alloc(32, 7).toString("base64url");
 /** @param {string} path from the project's root */
 export const json = (path) => JSON.parse(readFileSync(new URL(path, root), "utf8"));
 
-/** Every module of the package and the worker, as they are: nothing is bundled. */
-export const MODULES = [
-  "worker/index.js",
-  "pkg/workerd.js",
-  "pkg/issuer.js",
-  "pkg/driver.js",
-  "pkg/errors.js",
-  "pkg/subtle.js",
-  "pkg/stores/kv.js",
-  "pkg/stores/memory.js",
-  "pkg/wasm/edgemint.js",
-  "pkg/wasm/edgemint_bg.wasm",
-];
-
-/** The compatibility date that wrangler.toml deploys with. */
-export const compatibilityDate = /compatibility_date = "(.+)"/.exec(
-  readFileSync(new URL("wrangler.toml", root), "utf8"),
-)?.[1];
-
-/** @param {string[]} paths the entry first */
-export function modules(paths) {
-  return paths.map((path) => ({
-    type: /** @type {const} */ (path.endsWith(".wasm") ? "CompiledWasm" : "ESModule"),
-    path: new URL(path, root).pathname,
-  }));
-}
-
 /**
- * Starts a worker on a free port of 127.0.0.1.
- * @param {{ bindings?: Record<string, string | undefined>, entry?: string[],
- *           port?: number }} [options]
+ * Starts a worker on 127.0.0.1.
+ * @param {{ bindings?: Record<string, string | undefined>, entry?: string, port?: number }} [options]
  */
-export async function startWorker({ bindings = {}, entry = [], port = 0 } = {}) {
+export async function startWorker({ bindings = {}, entry, port } = {}) {
   /** @type {string[]} */
   const log = [];
-  const set = { BASE_URL: "https://auth.example.com", MASTER_KEY, ...bindings };
-  const miniflare = new Miniflare({
-    host: "127.0.0.1",
+  const miniflare = localWorker({
     port,
-    compatibilityDate,
-    modulesRoot: root.pathname,
-    modules: modules([...entry, ...MODULES]),
-    kvNamespaces: ["DIRECTORY"],
-    bindings: Object.fromEntries(Object.entries(set).filter(([, value]) => value !== undefined)),
-    handleRuntimeStdio(stdout, stderr) {
-      for (const stream of [stdout, stderr]) {
-        stream.on("data", (chunk) => log.push(...String(chunk).split("\n").filter(Boolean)));
-      }
-    },
+    entry,
+    bindings: { BASE_URL: "https://auth.example.com", MASTER_KEY, ...bindings },
+    onLine: (line) => log.push(line),
   });
   const url = await miniflare.ready;
   const namespace = await miniflare.getKVNamespace("DIRECTORY");

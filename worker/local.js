@@ -1,0 +1,53 @@
+// The worker in a workerd on this machine: miniflare with the names and date of wrangler.toml. The dev
+// command and the tests start it here.
+
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Log, LogLevel, Miniflare } from "miniflare";
+
+const root = fileURLToPath(new URL("../", import.meta.url));
+const [, compatibilityDate] =
+  /compatibility_date = "(.+)"/.exec(readFileSync(`${root}wrangler.toml`, "utf8")) ?? [];
+
+/**
+ * @typedef {object} LocalOptions
+ * @property {Record<string, string | undefined>} bindings variables and secrets
+ * @property {number} [port] on 127.0.0.1; a free one by default
+ * @property {string} [state] a folder that keeps the KV namespace; memory by default
+ * @property {string} [entry] another module than the worker itself, from the project's root
+ * @property {(line: string, failed: boolean) => void} onLine takes what the worker prints
+ */
+
+/** Starts it; `ready` on what is returned tells where it listens. @param {LocalOptions} options */
+export function localWorker({ bindings, port = 0, state, entry = "worker/index.js", onLine }) {
+  return new Miniflare({
+    host: "127.0.0.1",
+    port,
+    log: new Log(LogLevel.NONE),
+    compatibilityDate,
+    modules: true,
+    modulesRoot: root,
+    scriptPath: root + entry,
+    modulesRules: [
+      { type: "ESModule", include: ["**/*.js"] },
+      { type: "CompiledWasm", include: ["**/*.wasm"] },
+    ],
+    kvNamespaces: ["DIRECTORY"],
+    kvPersist: state ?? false,
+    bindings: Object.fromEntries(
+      Object.entries(bindings).filter(
+        /** @returns {entry is [string, string]} */ (entry) => entry[1] !== undefined,
+      ),
+    ),
+    handleRuntimeStdio(stdout, stderr) {
+      for (const [stream, failed] of /** @type {const} */ ([[stdout, false], [stderr, true]])) {
+        let rest = "";
+        stream.on("data", (chunk) => {
+          const lines = (rest + chunk).split("\n");
+          rest = lines.pop() ?? "";
+          for (const line of lines) onLine(line, failed);
+        });
+      }
+    },
+  });
+}
