@@ -78,7 +78,6 @@ export class OutcomeCall extends Call {
   }
 }
 
-/** @implements {import("./index.d.ts").Issuer} */
 class Issuer {
   #driver;
   #maxBody;
@@ -89,11 +88,10 @@ class Issuer {
     this.#maxBody = Engine.maxBody();
     const acts = ADMINISTRATION.map((command) => [
       command,
-      (/** @type {object} */ act) => this.#outcome((engine, call) => {
-        engine.administer(call, JSON.stringify({ [command]: act }), now());
-      }),
+      (/** @type {object} */ act) => this.#administer(command, act),
     ]);
-    this.admin = /** @type {import("./index.d.ts").Administration} */ (Object.fromEntries(acts));
+    /** @type {import("./index.d.ts").Administration} */
+    this.admin = Object.fromEntries(acts);
     this.fetch = this.fetch.bind(this);
   }
 
@@ -121,6 +119,12 @@ class Issuer {
       const call = new RequestCall(resolve, this, context);
       this.#driver.enter(call, (engine) => engine.start(call, head, body, broken, now()));
     });
+  }
+
+  /** @param {string} command @param {object} act */
+  #administer(command, act) {
+    const text = JSON.stringify({ [command]: act });
+    return this.#outcome((engine, call) => engine.administer(call, text, now()));
   }
 
   /** Reads again the records that are about to go out of date; never rejects. */

@@ -218,26 +218,15 @@ impl<H: Host> Issuer<H> {
         format!("{}/{tenant}", self.config.base_url)
     }
 
-    /// The tenant's ring; a tenant always has one.
-    pub(crate) async fn ring(
-        &self,
-        tenant: &TenantName,
-        now: UnixTime,
-    ) -> Result<Option<Rc<LoadedRing<<H::Signer as Signer>::Key>>>, Reason> {
-        self.directory.ring(self.host.store(), tenant, now).await
-    }
-
     /// The key that signs with `algorithm` now, unsealed and imported on its first use.
     pub(crate) async fn signing_key(
         &self,
+        loaded: &LoadedRing<<H::Signer as Signer>::Key>,
         tenant: &TenantName,
         algorithm: Algorithm,
         now: UnixTime,
     ) -> Result<ActiveKey<<H::Signer as Signer>::Key>, Reason> {
         let none = Reason::NoSigningKey(algorithm.name());
-        let Some(loaded) = self.ring(tenant, now).await? else {
-            return Err(none);
-        };
         let Some(key) = loaded.ring.active(algorithm, now) else {
             return Err(none);
         };

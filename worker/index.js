@@ -5,7 +5,7 @@ import { createIssuer } from "../pkg/workerd.js";
 
 /**
  * @typedef {object} Env
- * @property {KVNamespace} DIRECTORY where the directory lives
+ * @property {import("../pkg/stores/kv.d.ts").KvNamespace} DIRECTORY where the directory lives
  * @property {string} BASE_URL such as https://auth.example.com
  * @property {string} MASTER_KEY a secret
  * @property {string} [PREVIOUS_MASTER_KEY] a secret, while the master key is being rotated
@@ -15,8 +15,12 @@ import { createIssuer } from "../pkg/workerd.js";
 /** One for the life of the isolate, so that its cache is warm. @type {import("../pkg/index.d.ts").Issuer | undefined} */
 let issuer;
 
-/** @type {ExportedHandler<Env>} */
 export default {
+  /**
+   * @param {Request} request
+   * @param {Env} env
+   * @param {{ waitUntil(promise: Promise<unknown>): void }} context
+   */
   async fetch(request, env, context) {
     try {
       issuer ??= createIssuer({

@@ -39,6 +39,7 @@ export function localWorker({ bindings, port = 0, state, entry = "worker/index.j
         /** @returns {entry is [string, string]} */ (entry) => entry[1] !== undefined,
       ),
     ),
+    /** @param {import("node:stream").Readable} stdout @param {import("node:stream").Readable} stderr */
     handleRuntimeStdio(stdout, stderr) {
       for (const [stream, failed] of /** @type {const} */ ([[stdout, false], [stderr, true]])) {
         let rest = "";

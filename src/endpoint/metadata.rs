@@ -76,7 +76,11 @@ impl<H: Host> Issuer<H> {
         context: &mut Context,
     ) -> Result<Response, Reason> {
         context.tenant = Some(tenant.to_string());
-        let loaded = self.ring(tenant, now).await?.ok_or(Reason::UnknownTenant)?;
+        let loaded = self
+            .directory()
+            .ring(self.host().store(), tenant, now)
+            .await?;
+        let loaded = loaded.ok_or(Reason::UnknownTenant)?;
         let keys = loaded.ring.published(now).map(|key| Jwk {
             kid: key.kid(),
             r#use: "sig",

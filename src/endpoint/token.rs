@@ -3,7 +3,7 @@
 //! Checks are made in this order: method, content type, size, form syntax and duplicates; the tenant;
 //! client authentication; grant type known; grant type allowed for this client; target and scope.
 
-use futures_util::future::join;
+use futures_util::future::join3;
 use serde::Serialize;
 
 use super::Context;
@@ -90,9 +90,10 @@ impl<H: Host> Issuer<H> {
         let submission = Submission::parse(request, context)?;
         let client_id = &submission.credentials.client_id;
         let (store, directory) = (self.host().store(), self.directory());
-        let (tenant, application) = join(
+        let (tenant, application, ring) = join3(
             directory.tenant(store, tenant_name, now),
             directory.application(store, tenant_name, client_id, now),
+            directory.ring(store, tenant_name, now),
         )
         .await;
         let tenant = tenant?.ok_or(Reason::UnknownTenant)?;
@@ -116,7 +117,7 @@ impl<H: Host> Issuer<H> {
                     target,
                     by_resource,
                 };
-                ask.issue(self, now).await?
+                ask.issue(self, ring?, now).await?
             }
         };
         respond(&issued)

@@ -1,13 +1,16 @@
 //! The client credentials grant: RFC 6749 section 4.4. It never yields a refresh token.
 
+use std::rc::Rc;
+
 use base64ct::{Base64UrlUnpadded, Encoding};
 
 use crate::api::{ApiUri, Target, only_api};
 use crate::client::Application;
-use crate::directory::{Tenant, TenantName};
+use crate::directory::{LoadedRing, Tenant, TenantName};
 use crate::entropy;
 use crate::error::Reason;
 use crate::issuer::{Host, Issuer};
+use crate::key::Signer;
 use crate::time::UnixTime;
 use crate::token::AccessToken;
 
@@ -34,6 +37,7 @@ impl Ask<'_> {
     pub(crate) async fn issue<H: Host>(
         &self,
         issuer: &Issuer<H>,
+        ring: Option<Rc<LoadedRing<<H::Signer as Signer>::Key>>>,
         now: UnixTime,
     ) -> Result<Issued, Reason> {
         let uri = match &self.target.api {
@@ -63,7 +67,10 @@ impl Ask<'_> {
             scope: &scope,
             tid: &self.tenant.id,
         };
-        let key = issuer.signing_key(self.tenant_name, algorithm, now).await?;
+        let ring = ring.ok_or(Reason::NoSigningKey(algorithm.name()))?;
+        let key = issuer
+            .signing_key(&ring, self.tenant_name, algorithm, now)
+            .await?;
         let unsigned = token.unsigned(algorithm, &key.kid, now, expires_in)?;
         let access_token = issuer.sign(&key, unsigned).await?;
         Ok(Issued {

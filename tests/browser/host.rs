@@ -65,11 +65,21 @@ pub(crate) async fn issuer(entries: &Value, master_key: &str) -> Issuer<Software
         let (partition, name) = entry[0].as_str().unwrap().split_once(':').unwrap();
         let key = Key::new(Partition::new(partition).unwrap(), name).unwrap();
         let value = entry[1].as_str().unwrap();
-        store.put(&key, value, Expected::Absent, None).await.unwrap();
+        store
+            .put(&key, value, Expected::Absent, None)
+            .await
+            .unwrap();
     }
-    let host = Software { store, signer: SoftwareSigner::new(Random) };
+    let host = Software {
+        store,
+        signer: SoftwareSigner::new(Random),
+    };
     let masters = MasterKeys::new(MasterKey::parse(master_key).unwrap(), None);
-    Issuer::new(host, Config::new("https://auth.example.com").unwrap(), masters)
+    Issuer::new(
+        host,
+        Config::new("https://auth.example.com").unwrap(),
+        masters,
+    )
 }
 
 /// Verifies a token with `jwt-compact`.

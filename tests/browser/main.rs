@@ -135,13 +135,23 @@ async fn interchangeable(algorithm: &str) {
     };
     let answer = software.handle(&ask, now).await;
     let answer: Value = serde_json::from_str(&answer.body).unwrap();
-    let token = answer["access_token"].as_str().expect("a token signed in software");
-    let read = Request { method: "GET", target: "/demo/.well-known/jwks.json", ..ask };
+    let token = answer["access_token"]
+        .as_str()
+        .expect("a token signed in software");
+    let read = Request {
+        method: "GET",
+        target: "/demo/.well-known/jwks.json",
+        ..ask
+    };
     let jwks = software.handle(&read, now).await.body;
 
     let header = parse(verify(token, &issued["jwks"].to_string()).await.unwrap());
     assert_eq!(header["alg"], algorithm);
-    let other = parse(verify(issued["token"].as_str().unwrap(), &jwks).await.unwrap());
+    let other = parse(
+        verify(issued["token"].as_str().unwrap(), &jwks)
+            .await
+            .unwrap(),
+    );
     assert_eq!(other["kid"], header["kid"]);
     host::verify_in_software(issued["token"].as_str().unwrap(), &jwks);
 }

@@ -58,7 +58,12 @@ fn r45_a_malformed_resource_is_invalid_target() {
 #[test]
 fn r45_an_unknown_resource_is_invalid_target() {
     let (world, client) = world_and_client();
-    for resource in ["api://nowhere", "api://Orders", "api://orders/", "API://orders"] {
+    for resource in [
+        "api://nowhere",
+        "api://Orders",
+        "api://orders/",
+        "API://orders",
+    ] {
         let answer = world.send(&client.asks("").with("resource", resource));
         answer.refused(400, "invalid_target");
     }

@@ -137,10 +137,7 @@ impl World {
 
     /// Answers a request at the present moment.
     pub(crate) fn send(&self, call: &Call) -> Answer {
-        let response = block_on(
-            self.issuer
-                .handle(&call.request(), self.around.clock.now()),
-        );
+        let response = block_on(self.issuer.handle(&call.request(), self.around.clock.now()));
         Answer(response)
     }
 
@@ -159,7 +156,8 @@ impl World {
     pub(crate) fn token(&self, answer: &Answer) -> Token {
         let answer = answer.accepted();
         let compact = answer["access_token"].as_str().unwrap();
-        self.verify(compact).expect("a token signed by a published key")
+        self.verify(compact)
+            .expect("a token signed by a published key")
     }
 
     /// Verifies a token as an API does: by a key of the JWKS as it is now.

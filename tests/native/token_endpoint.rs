@@ -24,7 +24,9 @@ fn r01_only_post_is_taken_and_allow_says_so() {
         assert_eq!(answer.status(), 405, "{method}");
         assert_eq!(answer.header("allow"), Some("POST"), "{method}");
     }
-    world.send(&client.asks(DEFAULT).method("PUT")).refused(405, "invalid_request");
+    world
+        .send(&client.asks(DEFAULT).method("PUT"))
+        .refused(405, "invalid_request");
 }
 
 #[test]
@@ -99,9 +101,14 @@ fn r02_a_body_that_is_no_form_is_invalid_request() {
 #[test]
 fn r03_unknown_parameters_are_ignored() {
     let (world, client) = world_and_client();
-    let call = client.asks(DEFAULT).with("audience", "x").with("f\u{f6}o", "b\u{e4}r");
+    let call = client
+        .asks(DEFAULT)
+        .with("audience", "x")
+        .with("f\u{f6}o", "b\u{e4}r");
     assert_eq!(world.send(&call).status(), 200);
-    let call = client.asks(DEFAULT).target("/demo/oauth2/token?api-version=1");
+    let call = client
+        .asks(DEFAULT)
+        .target("/demo/oauth2/token?api-version=1");
     assert_eq!(world.send(&call).status(), 200, "also in the URL");
 }
 
@@ -117,7 +124,10 @@ fn r03_an_empty_parameter_counts_as_omitted() {
     assert_eq!(world.send(&call).status(), 200);
     let call = client.asks("");
     assert_eq!(world.send(&call).accepted()["scope"], READ, "the only API");
-    let call = client.asks(DEFAULT).without("grant_type").with("grant_type", "");
+    let call = client
+        .asks(DEFAULT)
+        .without("grant_type")
+        .with("grant_type", "");
     world.send(&call).refused(400, "invalid_request");
 }
 
@@ -125,7 +135,11 @@ fn r03_an_empty_parameter_counts_as_omitted() {
 fn r04_a_repeated_parameter_is_invalid_request() {
     let (world, client) = world_and_client();
     for name in ["grant_type", "scope", "client_id", "unknown"] {
-        let call = client.asks(DEFAULT).without(name).with(name, "x").with(name, "x");
+        let call = client
+            .asks(DEFAULT)
+            .without(name)
+            .with(name, "x")
+            .with(name, "x");
         world.send(&call).refused(400, "invalid_request");
     }
 }
@@ -159,10 +173,20 @@ fn r05_credentials_in_the_url_are_refused_even_when_correct() {
 #[test]
 fn r05_no_parameter_of_a_token_request_is_read_from_the_url() {
     let (world, client) = world_and_client();
-    for name in ["grant_type", "scope", "resource", "client_assertion", "client_secret"] {
-        let call = client.asks(DEFAULT).target(&format!("/demo/oauth2/token?{name}=x"));
+    for name in [
+        "grant_type",
+        "scope",
+        "resource",
+        "client_assertion",
+        "client_secret",
+    ] {
+        let call = client
+            .asks(DEFAULT)
+            .target(&format!("/demo/oauth2/token?{name}=x"));
         world.send(&call).refused(400, "invalid_request");
-        let call = client.asks(DEFAULT).target(&format!("/demo/oauth2/token?{name}="));
+        let call = client
+            .asks(DEFAULT)
+            .target(&format!("/demo/oauth2/token?{name}="));
         world.send(&call).refused(400, "invalid_request");
     }
 }
@@ -172,7 +196,9 @@ fn r06_the_basic_scheme_is_case_insensitive() {
     let (world, client) = world_and_client();
     let pair = Base64::encode_string(format!("{}:{}", client.id, client.secret).as_bytes());
     for scheme in ["Basic", "basic", "BASIC", "bAsIc"] {
-        let call = client.asks(DEFAULT).authorization(&format!("{scheme} {pair}"));
+        let call = client
+            .asks(DEFAULT)
+            .authorization(&format!("{scheme} {pair}"));
         assert_eq!(world.send(&call).status(), 200, "{scheme}");
     }
 }
@@ -197,7 +223,9 @@ fn r06_id_and_secret_may_hold_any_character_in_header_and_body() {
 #[test]
 fn r06_credentials_in_the_body_work() {
     let (world, client) = world_and_client();
-    let call = Call::token().post(&client.id, &client.secret).with("scope", DEFAULT);
+    let call = Call::token()
+        .post(&client.id, &client.secret)
+        .with("scope", DEFAULT);
     assert_eq!(world.send(&call).status(), 200);
 }
 
@@ -221,7 +249,12 @@ fn r07_two_authentication_mechanisms_are_invalid_request() {
     let bearer_and_body = Call::token()
         .post(&client.id, &client.secret)
         .authorization("Bearer x");
-    for call in [header_and_body, header_and_assertion, body_and_assertion, bearer_and_body] {
+    for call in [
+        header_and_body,
+        header_and_assertion,
+        body_and_assertion,
+        bearer_and_body,
+    ] {
         world.send(&call).refused(400, "invalid_request");
     }
 }
@@ -242,20 +275,41 @@ fn r08_every_failed_authentication_gets_the_same_answer() {
     let long_id = "x".repeat(257);
     let mistyped = format!("{}x", &client.secret[..client.secret.len() - 1]);
     let calls = [
-        ("unknown_client", Call::token().basic("nobody", &client.secret)),
+        (
+            "unknown_client",
+            Call::token().basic("nobody", &client.secret),
+        ),
         ("wrong_secret", Call::token().basic(id, &other.secret)),
-        ("wrong_secret", Call::token().basic(id, "a secret from somewhere else, long enough")),
+        (
+            "wrong_secret",
+            Call::token().basic(id, "a secret from somewhere else, long enough"),
+        ),
         ("secret_lapsed", Call::token().basic(id, &expired.secret)),
         ("secret_lapsed", Call::token().basic(id, &early.secret)),
         ("secret_missing", Call::token().basic(id, "")),
         ("secret_missing", Call::token().with("client_id", id)),
         ("no_credentials", Call::token()),
-        ("client_disabled", disabled.asks("")),
+        (
+            "client_disabled",
+            Call::token().basic(&disabled.id, &disabled.secret),
+        ),
         ("secret_malformed", Call::token().basic(id, &mistyped)),
-        ("client_id_malformed", Call::token().basic(&long_id, &client.secret)),
-        ("authorization_scheme", Call::token().authorization("Bearer x")),
-        ("authorization_syntax", Call::token().authorization("Basic ?")),
-        ("assertion_unsupported", Call::token().with("client_assertion", "e30.e30.")),
+        (
+            "client_id_malformed",
+            Call::token().basic(&long_id, &client.secret),
+        ),
+        (
+            "authorization_scheme",
+            Call::token().authorization("Bearer x"),
+        ),
+        (
+            "authorization_syntax",
+            Call::token().authorization("Basic ?"),
+        ),
+        (
+            "assertion_unsupported",
+            Call::token().with("client_assertion", "e30.e30."),
+        ),
     ];
     let expected = world.send(&Call::token());
     expected.refused(401, "invalid_client");
@@ -286,7 +340,9 @@ fn r08_a_secret_works_from_its_start_until_its_end() {
 fn r08_a_secret_opens_no_other_application_and_no_other_tenant() {
     let (world, client) = world_and_client();
     let other = world.client(&["Orders.Read.All"]);
-    let call = Call::token().basic(&other.id, &client.secret).with("scope", DEFAULT);
+    let call = Call::token()
+        .basic(&other.id, &client.secret)
+        .with("scope", DEFAULT);
     world.send(&call).refused(401, "invalid_client");
     world.administer(json!({"createTenant": {"tenant": "rival"}}));
     let application = json!({"tenant": "rival", "clientId": client.id});
@@ -294,21 +350,37 @@ fn r08_a_secret_opens_no_other_application_and_no_other_tenant() {
     let call = client.asks(DEFAULT).target("/rival/oauth2/token");
     world.send(&call).refused(401, "invalid_client");
     // Nor does its hash, copied by somebody who can write to the store.
-    let record = world.around.store.text(&key(&format!("application/{}", client.id)));
+    let record = world
+        .around
+        .store
+        .text(&key(&format!("application/{}", client.id)));
     let stolen = key(&format!("application/{}", other.id));
     world.around.store.overwrite(&stolen, &record);
-    let call = Call::token().basic(&other.id, &client.secret).with("scope", DEFAULT);
+    let call = Call::token()
+        .basic(&other.id, &client.secret)
+        .with("scope", DEFAULT);
     world.elsewhere().send(&call).refused(401, "invalid_client");
 }
 
 #[test]
 fn r09_failed_basic_authentication_is_401_with_a_basic_challenge() {
     let (world, client) = world_and_client();
-    for header in ["Basic ?", "Basic", "", "Basic Og==", "Basic eDp5", "Digest x", "Basic eA=="] {
+    for header in [
+        "Basic ?",
+        "Basic",
+        "",
+        "Basic Og==",
+        "Basic eDp5",
+        "Digest x",
+        "Basic eA==",
+    ] {
         let answer = world.send(&client.asks(DEFAULT).authorization(header));
         answer.refused(401, "invalid_client");
         let challenge = answer.header("www-authenticate").unwrap();
-        assert!(challenge.starts_with("Basic realm="), "{header:?}: {challenge}");
+        assert!(
+            challenge.starts_with("Basic realm="),
+            "{header:?}: {challenge}"
+        );
     }
 }
 
@@ -317,7 +389,12 @@ fn r09_failed_authentication_in_the_body_is_401_with_a_basic_challenge_too() {
     let (world, client) = world_and_client();
     let answer = world.send(&Call::token().post(&client.id, "wrong"));
     answer.refused(401, "invalid_client");
-    assert!(answer.header("www-authenticate").unwrap().starts_with("Basic "));
+    assert!(
+        answer
+            .header("www-authenticate")
+            .unwrap()
+            .starts_with("Basic ")
+    );
 }
 
 #[test]
@@ -343,7 +420,12 @@ fn r10_a_missing_grant_type_is_invalid_request() {
 #[test]
 fn r10_an_unknown_grant_type_is_unsupported() {
     let (world, client) = world_and_client();
-    for grant_type in ["password", "Client_Credentials", "client_credentials ", "urn:x:y"] {
+    for grant_type in [
+        "password",
+        "Client_Credentials",
+        "client_credentials ",
+        "urn:x:y",
+    ] {
         let call = client
             .asks(DEFAULT)
             .without("grant_type")
@@ -351,7 +433,9 @@ fn r10_an_unknown_grant_type_is_unsupported() {
         world.send(&call).refused(400, "unsupported_grant_type");
     }
     // Whoever has not authenticated learns nothing about grants: the order of checks.
-    let stranger = Call::token().without("grant_type").with("grant_type", "password");
+    let stranger = Call::token()
+        .without("grant_type")
+        .with("grant_type", "password");
     world.send(&stranger).refused(401, "invalid_client");
 }
 
@@ -362,7 +446,9 @@ fn r10_a_grant_type_that_the_client_may_not_use_is_unauthorized_client() {
     world.administer(json!({ "createApplication": application }));
     world.assign("idle", "api://orders", &["Orders.Read.All"]);
     let client = world.add_secret("idle", json!({}));
-    world.send(&client.asks(DEFAULT)).refused(400, "unauthorized_client");
+    world
+        .send(&client.asks(DEFAULT))
+        .refused(400, "unauthorized_client");
 }
 
 #[test]
@@ -374,11 +460,15 @@ fn r11_a_public_client_gets_nothing_by_client_credentials() {
     let public = text.replace("\"kind\":\"confidential\"", "\"kind\":\"public\"");
     assert_ne!(public, text);
     world.around.store.overwrite(&record, &public);
-    world.send(&client.asks(DEFAULT)).refused(400, "unauthorized_client");
+    world
+        .send(&client.asks(DEFAULT))
+        .refused(400, "unauthorized_client");
     // RFC 6749 section 4.4: knowing the id is no authentication.
     let application = json!({"tenant": "demo", "clientId": "spa", "kind": "public"});
     world.administer(json!({ "createApplication": application }));
-    let call = Call::token().with("client_id", "spa").with("scope", DEFAULT);
+    let call = Call::token()
+        .with("client_id", "spa")
+        .with("scope", DEFAULT);
     world.send(&call).refused(401, "invalid_client");
 }
 
@@ -387,7 +477,10 @@ fn r11_client_credentials_never_answers_with_a_refresh_token() {
     let (world, client) = world_and_client();
     let answer = world.send(&client.asks(DEFAULT)).accepted();
     let members: Vec<&String> = answer.as_object().unwrap().keys().collect();
-    assert_eq!(members, ["access_token", "expires_in", "scope", "token_type"]);
+    assert_eq!(
+        members,
+        ["access_token", "expires_in", "scope", "token_type"]
+    );
 }
 
 #[test]
@@ -399,7 +492,9 @@ fn r12_scope_is_case_sensitive() {
         "api://Orders/.default",
         "api://orders/.Default",
     ] {
-        world.send(&client.asks(scope)).refused(400, "invalid_scope");
+        world
+            .send(&client.asks(scope))
+            .refused(400, "invalid_scope");
     }
 }
 
@@ -414,7 +509,11 @@ fn r12_scope_is_order_insensitive_and_a_set() {
         format!(" {WRITE}  {READ} "),
     ] {
         let answer = world.send(&client.asks(&scope));
-        assert_eq!(answer.accepted()["scope"], format!("{READ} {WRITE}"), "{scope}");
+        assert_eq!(
+            answer.accepted()["scope"],
+            format!("{READ} {WRITE}"),
+            "{scope}"
+        );
     }
 }
 
@@ -423,7 +522,9 @@ fn r12_a_bad_character_in_scope_is_invalid_scope() {
     let (world, client) = world_and_client();
     for bad in ["\"", "\\", "\t", "\n", "\u{7f}", "\u{e9}", "\u{a0}"] {
         let scope = format!("api://orders/.default{bad}");
-        world.send(&client.asks(&scope)).refused(400, "invalid_scope");
+        world
+            .send(&client.asks(&scope))
+            .refused(400, "invalid_scope");
     }
 }
 
@@ -437,7 +538,9 @@ fn r12_a_scope_that_names_no_single_api_is_invalid_scope() {
         "api://orders/.default api://billing/.default",
         "api://orders/.default api://orders/Orders.Read.All",
     ] {
-        world.send(&client.asks(scope)).refused(400, "invalid_scope");
+        world
+            .send(&client.asks(scope))
+            .refused(400, "invalid_scope");
     }
 }
 
@@ -461,7 +564,12 @@ fn r13_the_answer_names_the_scope_that_was_granted() {
     let world = World::demo();
     let client = world.client(&["Orders.Read.All", "Orders.Write.All"]);
     let both = format!("{READ} {WRITE}");
-    for (asked, granted) in [(DEFAULT, both.as_str()), ("", &both), (READ, READ), (WRITE, WRITE)] {
+    for (asked, granted) in [
+        (DEFAULT, both.as_str()),
+        ("", &both),
+        (READ, READ),
+        (WRITE, WRITE),
+    ] {
         let answer = world.send(&client.asks(asked));
         assert_eq!(answer.accepted()["scope"], granted, "{asked:?}");
         let token = world.token(&answer);
@@ -512,7 +620,11 @@ fn r14_errors_are_not_cached_either() {
     ];
     for answer in answers {
         assert!(answer.status() >= 400);
-        assert_eq!(answer.header("cache-control"), Some("no-store"), "{answer:?}");
+        assert_eq!(
+            answer.header("cache-control"),
+            Some("no-store"),
+            "{answer:?}"
+        );
         assert_eq!(answer.header("pragma"), Some("no-cache"), "{answer:?}");
     }
 }
@@ -533,10 +645,15 @@ fn r15_an_error_echoes_nothing_of_the_request() {
         client.asks("api://canary/.default"),
         client.asks("").with("resource", "api://canary"),
         client.asks(DEFAULT).with("canary", "1").with("canary", "2"),
-        client.asks(DEFAULT).without("grant_type").with("grant_type", "canary"),
+        client
+            .asks(DEFAULT)
+            .without("grant_type")
+            .with("grant_type", "canary"),
         client.asks(DEFAULT).target("/canary/oauth2/token"),
         client.asks(DEFAULT).target("/demo/canary"),
-        client.asks(DEFAULT).target("/demo/oauth2/token?client_secret=canary"),
+        client
+            .asks(DEFAULT)
+            .target("/demo/oauth2/token?client_secret=canary"),
         client.asks(DEFAULT).content_type(Some("text/canary")),
     ] {
         let answer = world.send(&call);
@@ -560,8 +677,16 @@ fn r15_no_event_tells_a_secret() {
     let text = serde_json::to_string(&events).unwrap();
     assert!(!text.contains(&client.secret), "{text}");
     assert!(!text.contains(&lapsed.secret), "{text}");
-    assert!(events.iter().all(|event| event.tenant.as_deref() == Some("demo")));
-    assert!(events.iter().all(|event| event.time == world.around.clock.now()));
+    assert!(
+        events
+            .iter()
+            .all(|event| event.tenant.as_deref() == Some("demo"))
+    );
+    assert!(
+        events
+            .iter()
+            .all(|event| event.time == world.around.clock.now())
+    );
 }
 
 #[test]
@@ -570,13 +695,22 @@ fn r16_a_secret_made_here_is_32_bytes_of_entropy() {
     let body = client.secret.strip_prefix("ems_").unwrap();
     let random = Base64UrlUnpadded::decode_vec(&body[..43]).unwrap();
     assert_eq!(random.len() * 8, 256);
-    assert!(world.around.entropy.drawn().contains(&random), "nothing else goes into it");
+    assert!(
+        world.around.entropy.drawn().contains(&random),
+        "nothing else goes into it"
+    );
 }
 
 #[test]
 fn r16_an_imported_secret_cannot_be_short() {
     let (world, client) = world_and_client();
-    for (length, accepted) in [(1, false), (31, false), (32, true), (1_024, true), (1_025, false)] {
+    for (length, accepted) in [
+        (1, false),
+        (31, false),
+        (32, true),
+        (1_024, true),
+        (1_025, false),
+    ] {
         let secret = json!({"tenant": "demo", "clientId": client.id, "secret": "s".repeat(length)});
         let outcome = world.try_administer(json!({ "addSecret": secret }));
         assert_eq!(outcome.is_ok(), accepted, "{length} bytes: {outcome:?}");
@@ -595,29 +729,65 @@ fn r17_what_is_too_long_is_refused_before_any_look_up() {
     };
     let refused = [
         (413, "invalid_request", padded(16 * 1_024 + 1)),
-        (413, "invalid_request", client.asks(DEFAULT).body_too_large()),
-        (401, "invalid_client", Call::token().basic(&"x".repeat(257), &client.secret)),
-        (401, "invalid_client", Call::token().post(&"x".repeat(257), &client.secret)),
-        (401, "invalid_client", Call::token().basic(&client.id, &"x".repeat(1_025))),
-        (401, "invalid_client", Call::token().post(&client.id, &"x".repeat(1_025))),
+        (
+            413,
+            "invalid_request",
+            client.asks(DEFAULT).body_too_large(),
+        ),
+        (
+            401,
+            "invalid_client",
+            Call::token().basic(&"x".repeat(257), &client.secret),
+        ),
+        (
+            401,
+            "invalid_client",
+            Call::token().post(&"x".repeat(257), &client.secret),
+        ),
+        (
+            401,
+            "invalid_client",
+            Call::token().basic(&client.id, &"x".repeat(1_025)),
+        ),
+        (
+            401,
+            "invalid_client",
+            Call::token().post(&client.id, &"x".repeat(1_025)),
+        ),
         // Junk that only looks like a secret of ours.
-        (401, "invalid_client", Call::token().basic(&client.id, "ems_junk")),
+        (
+            401,
+            "invalid_client",
+            Call::token().basic(&client.id, "ems_junk"),
+        ),
         // A client assertion of 16 KiB does not fit into a body of 16 KiB.
-        (413, "invalid_request", Call::token().with("client_assertion", &"x".repeat(16_384))),
+        (
+            413,
+            "invalid_request",
+            Call::token().with("client_assertion", &"x".repeat(16_384)),
+        ),
     ];
     for (status, error, call) in refused {
         let reads = elsewhere.reads_during(|| elsewhere.send(&call).refused(status, error));
         assert_eq!(reads, 0, "{call:?}");
     }
-    assert_eq!(elsewhere.send(&padded(16 * 1_024)).status(), 200, "16 KiB is not too long");
+    assert_eq!(
+        elsewhere.send(&padded(16 * 1_024)).status(),
+        200,
+        "16 KiB is not too long"
+    );
 }
 
 #[test]
 fn r17_more_than_a_hundred_parameters_are_refused() {
     let (world, client) = world_and_client();
-    let call = (0..98).fold(client.asks(DEFAULT), |call, n| call.with(&format!("p{n}"), "x"));
+    let call = (0..98).fold(client.asks(DEFAULT), |call, n| {
+        call.with(&format!("p{n}"), "x")
+    });
     assert_eq!(world.send(&call).status(), 200, "a hundred");
-    world.send(&call.with("p98", "x")).refused(400, "invalid_request");
+    world
+        .send(&call.with("p98", "x"))
+        .refused(400, "invalid_request");
 }
 
 #[test]
@@ -639,18 +809,31 @@ fn r17_every_byte_of_a_long_secret_counts() {
     for at in 0..secret.len() {
         let mut other = secret.clone();
         other.replace_range(at..=at, "t");
-        let call = Call::token().basic(&client.id, &other).with("scope", DEFAULT);
+        let call = Call::token()
+            .basic(&client.id, &other)
+            .with("scope", DEFAULT);
         assert_eq!(world.send(&call).status(), 401, "byte {at}");
     }
-    let shorter = Call::token().basic(&client.id, &secret[1..]).with("scope", DEFAULT);
+    let shorter = Call::token()
+        .basic(&client.id, &secret[1..])
+        .with("scope", DEFAULT);
     assert_eq!(world.send(&shorter).status(), 401);
 }
 
 #[test]
 fn a_path_that_is_no_endpoint_and_a_tenant_that_is_not_there_are_404() {
     let (world, client) = world_and_client();
-    for target in ["/", "/demo", "/demo/oauth2/token/", "/Demo/oauth2/token", "*", ""] {
-        world.send(&client.asks(DEFAULT).target(target)).refused(404, "invalid_request");
+    for target in [
+        "/",
+        "/demo",
+        "/demo/oauth2/token/",
+        "/Demo/oauth2/token",
+        "*",
+        "",
+    ] {
+        world
+            .send(&client.asks(DEFAULT).target(target))
+            .refused(404, "invalid_request");
     }
     let call = client.asks(DEFAULT).target("/nobody/oauth2/token");
     world.send(&call).refused(404, "invalid_request");

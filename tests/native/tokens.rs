@@ -31,7 +31,11 @@ fn r39_a_token_has_every_claim_of_rfc_9068_and_no_null() {
     for (name, value) in claims.as_object().unwrap() {
         assert!(!value.is_null(), "{name}");
     }
-    assert_eq!(claims.as_object().unwrap().len(), 12, "and nothing else: {claims}");
+    assert_eq!(
+        claims.as_object().unwrap().len(),
+        12,
+        "and nothing else: {claims}"
+    );
 }
 
 #[test]
@@ -42,7 +46,12 @@ fn r39_the_header_names_type_algorithm_and_key() {
     assert_eq!(token.header["typ"], "at+jwt");
     assert_eq!(token.header["alg"], "ES256");
     assert_eq!(vec![token.kid().to_owned()], world.published());
-    assert_eq!(token.header.as_object().unwrap().len(), 3, "{}", token.header);
+    assert_eq!(
+        token.header.as_object().unwrap().len(),
+        3,
+        "{}",
+        token.header
+    );
 }
 
 #[test]
@@ -117,7 +126,11 @@ fn r40_the_audience_is_the_api_asked_for() {
 fn r40_an_audience_that_is_not_registered_is_refused() {
     let world = World::demo();
     let client = world.client(&["Orders.Read.All"]);
-    for api in ["api://nowhere", "https://auth.example.com/demo", "api://orders/"] {
+    for api in [
+        "api://nowhere",
+        "https://auth.example.com/demo",
+        "api://orders/",
+    ] {
         let answer = world.send(&client.asks(&format!("{api}/.default")));
         answer.refused(400, "invalid_scope");
         let answer = world.send(&client.asks("").with("resource", api));
@@ -139,8 +152,14 @@ fn r40_an_identifier_that_ends_in_a_slash_is_another_api() {
     }
     let client = world.client(&[]);
     for (scope, audience) in [
-        ("https://api.example.com/v1/.default", "https://api.example.com/v1"),
-        ("https://api.example.com/v1//.default", "https://api.example.com/v1/"),
+        (
+            "https://api.example.com/v1/.default",
+            "https://api.example.com/v1",
+        ),
+        (
+            "https://api.example.com/v1//.default",
+            "https://api.example.com/v1/",
+        ),
     ] {
         let token = world.token(&world.send(&client.asks(scope)));
         assert_eq!(token.claims["aud"], audience);
@@ -180,7 +199,9 @@ fn r41_a_role_that_is_not_assigned_is_refused_and_never_left_out_silently() {
         "api://orders/Orders.Read.All api://orders/Orders.Write.All",
         "api://orders/Orders.Delete.All",
     ] {
-        world.send(&client.asks(scope)).refused(400, "invalid_scope");
+        world
+            .send(&client.asks(scope))
+            .refused(400, "invalid_scope");
     }
 }
 
@@ -205,7 +226,10 @@ fn r41_an_api_that_requires_an_assignment_gives_no_token_without_one() {
     let billing = client.asks("api://billing/.default");
     world.send(&billing).refused(400, "invalid_scope");
     world.assign(&client.id, "api://billing", &["Billing.Read"]);
-    assert_eq!(world.token(&world.send(&billing)).claims["roles"], json!(["Billing.Read"]));
+    assert_eq!(
+        world.token(&world.send(&billing)).claims["roles"],
+        json!(["Billing.Read"])
+    );
     world.administer(json!({"removeRoles": {
         "tenant": "demo", "clientId": client.id,
         "api": "api://billing", "roles": ["Billing.Read"],
@@ -257,12 +281,20 @@ fn a_failing_signer_or_entropy_source_is_a_server_error_and_an_event() {
     let world = World::demo();
     let client = world.client(&[]);
     world.around.signer.set_broken(true);
-    world.send(&client.asks(DEFAULT)).refused(500, "server_error");
+    world
+        .send(&client.asks(DEFAULT))
+        .refused(500, "server_error");
     world.around.signer.set_broken(false);
     world.around.entropy.set_exhausted(true);
-    world.send(&client.asks(DEFAULT)).refused(500, "server_error");
+    world
+        .send(&client.asks(DEFAULT))
+        .refused(500, "server_error");
     world.around.entropy.set_exhausted(false);
     let reasons: Vec<&str> = world.events().iter().map(|event| event.reason).collect();
     assert_eq!(reasons, ["signing", "entropy"]);
-    assert_eq!(world.send(&client.asks(DEFAULT)).status(), 200, "it can be repeated");
+    assert_eq!(
+        world.send(&client.asks(DEFAULT)).status(),
+        200,
+        "it can be repeated"
+    );
 }

@@ -15,13 +15,12 @@ const Instance = WebAssembly.Instance;
   return instance;
 };
 
-/** @type {{ default: ExportedHandler<any> }} */
 const { default: worker } = await import("../../worker/index.js");
 
 let reads = 0;
 
 export default {
-  /** @param {Request} request @param {Record<string, any>} env @param {ExecutionContext} context */
+  /** @param {Request} request @param {any} env @param {any} context */
   async fetch(request, env, context) {
     const fault = request.headers.get("x-fault");
     if (fault === "reads") return Response.json({ reads, instances: instances.length });
@@ -47,7 +46,7 @@ export default {
     if (fault === "on") faults.add(request.headers.get("x-which") ?? "");
     if (fault === "off") faults.clear();
     if (fault === "on" || fault === "off") return new Response();
-    return /** @type {any} */ (worker).fetch(request, { ...env, DIRECTORY: directory }, context);
+    return worker.fetch(request, { ...env, DIRECTORY: directory }, context);
   },
 };
 

@@ -2,14 +2,22 @@
 
 mod build;
 mod run;
+mod serve;
 mod setup;
+mod suite;
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 /// edgemint's developer commands.
 #[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    arg_required_else_help = true
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -17,25 +25,43 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Build the wasm into `pkg/wasm` and print its size
-    Build {
-        /// Quick to build, larger and slower
+    /// Set everything up and run the worker on this machine, with a demo directory
+    Dev {
+        /// Where it listens, on 127.0.0.1
+        #[arg(long, default_value_t = 8787)]
+        port: u16,
+        /// The folder that keeps its state from one start to the next
+        #[arg(long, default_value = ".edgemint/state")]
+        state: PathBuf,
+        /// Run the wasm that ships instead of one that is quick to build
         #[arg(long)]
-        dev: bool,
+        release: bool,
+    },
+    /// Set everything up and run every test
+    Test {
+        /// Run these suites only; may be given several times
+        #[arg(long, value_enum)]
+        only: Vec<suite::Suite>,
+    },
+    /// Build the wasm that ships into `pkg/wasm` and print its size
+    Build,
+    /// Measure the worker against the sign floor, on raw workerd
+    Bench {
+        /// Passed on: --rounds N, --seconds N, --connections N, --json
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
     },
 }
 
 fn main() -> Result<()> {
     match Arguments::parse().command {
-        Command::Build { dev } => {
-            setup::wasm_target()?;
-            setup::npm()?;
-            let profile = if dev {
-                build::Profile::Dev
-            } else {
-                build::Profile::Release
-            };
-            build::package(profile)
-        }
+        Command::Dev {
+            port,
+            state,
+            release,
+        } => serve::dev(port, &state, release),
+        Command::Test { only } => suite::test(&only),
+        Command::Build => setup::build_tools().and_then(|()| build::package()),
+        Command::Bench { arguments } => serve::bench(&arguments),
     }
 }

@@ -13,7 +13,7 @@ pub(crate) fn step(what: &str) {
 }
 
 /// The standard library for wasm.
-pub(crate) fn wasm_target() -> Result<()> {
+fn wasm_target() -> Result<()> {
     const TARGET: &str = "wasm32-unknown-unknown";
     let listed = output(command(
         "rustc",
@@ -29,7 +29,7 @@ pub(crate) fn wasm_target() -> Result<()> {
 }
 
 /// The packages of `package-lock.json`, when it has changed since they were installed.
-pub(crate) fn npm() -> Result<()> {
+fn npm() -> Result<()> {
     let lock = fs::read(root().join("package-lock.json"))?;
     let stamp = node_module(".edgemint-lock");
     if fs::read(&stamp).is_ok_and(|installed| installed == lock) {
@@ -57,8 +57,70 @@ pub(crate) fn npm() -> Result<()> {
     write(&stamp, lock)
 }
 
+/// What every build needs.
+pub(crate) fn build_tools() -> Result<()> {
+    wasm_target()?;
+    npm()
+}
+
+/// The runner of wasm-bindgen-test, of the very version of `wasm-bindgen`.
+pub(crate) fn browser_test_runner() -> Result<()> {
+    cargo_tool(
+        "wasm-bindgen-cli",
+        "0.2.130",
+        &["--bin", "wasm-bindgen-test-runner"],
+    )
+}
+
+/// The dependency audit.
+pub(crate) fn cargo_deny() -> Result<()> {
+    cargo_tool("cargo-deny", "0.20.2", &["--locked"])
+}
+
+/// A browser and its driver.
+pub(crate) fn chromium() -> Result<()> {
+    debian(
+        "chromedriver",
+        &["chromium", "chromium-driver"],
+        "Chromium and ChromeDriver",
+    )
+}
+
+/// The load generator of the benchmark, where Debian's is to be had; the benchmark has one of its own.
+pub(crate) fn load_generator() -> Result<()> {
+    debian("wrk", &["wrk"], "wrk").or_else(|error| {
+        eprintln!("  {error:#}; going on with the benchmark's own load generator");
+        Ok(())
+    })
+}
+
+/// Installs Debian packages if a program is missing and we may; otherwise says what to install.
+fn debian(program: &str, packages: &[&str], what: &str) -> Result<()> {
+    if output(command(program, &["--version"])).is_some() {
+        return Ok(());
+    }
+    let install = format!(
+        "apt-get install -y -qq --no-install-recommends {}",
+        packages.join(" ")
+    );
+    let script = format!("apt-get update -qq && {install}");
+    let root = output(command("id", &["-u"])).is_some_and(|id| id.stdout.starts_with(b"0\n"));
+    let sudo = output(command("sudo", &["-n", "true"])).is_some_and(|sudo| sudo.status.success());
+    let apt = output(command("apt-get", &["--version"])).is_some();
+    if !apt || !(root || sudo) {
+        bail!("{what} is missing (`{program}` in PATH); install it and try again");
+    }
+    step(&format!("installing {what} from Debian's packages"));
+    let mut apt = match root {
+        true => command("sh", &["-c", &script]),
+        false => command("sudo", &["-n", "sh", "-c", &script]),
+    };
+    apt.env("DEBIAN_FRONTEND", "noninteractive");
+    run(apt).with_context(|| format!("{what} could not be installed; install it by hand"))
+}
+
 /// A Rust program at an exact version, into `target/tools`.
-pub(crate) fn cargo_tool(name: &str, version: &str, arguments: &[&str]) -> Result<()> {
+fn cargo_tool(name: &str, version: &str, arguments: &[&str]) -> Result<()> {
     let stamp = tools().join(format!("{name}-{version}"));
     if stamp.exists() {
         return Ok(());

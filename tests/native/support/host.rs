@@ -162,9 +162,15 @@ impl TestStore {
 
     /// Overwrites a record behind the service's back.
     pub(crate) fn overwrite(&self, key: &Key, text: &str) {
-        let found = block_on(self.memory.get(key)).unwrap();
+        block_on(self.rewrite(key, |_| text.to_owned()));
+    }
+
+    /// Writes whatever the version: `text` makes the new text from the one that is there.
+    async fn rewrite(&self, key: &Key, text: impl FnOnce(Option<&str>) -> String) {
+        let found = self.memory.get(key).await.unwrap();
+        let text = text(found.as_ref().map(|found| found.value.as_str()));
         let expected = found.map_or(Expected::Absent, |found| Expected::Version(found.version));
-        let put = block_on(self.memory.put(key, text, expected, None)).unwrap();
+        let put = self.memory.put(key, &text, expected, None).await.unwrap();
         assert!(matches!(put, Put::Done(_)));
     }
 }
@@ -189,7 +195,9 @@ impl Store for TestStore {
         expires_at: Option<UnixTime>,
     ) -> Result<Put, StoreError> {
         if self.rival.take() {
-            self.overwrite(key, value);
+            // What is there again, or else the same as we are about to create.
+            self.rewrite(key, |found| found.unwrap_or(value).to_owned())
+                .await;
         }
         let fault = self.failing_put.take();
         if let Some((number @ 1.., fault)) = fault {
@@ -308,7 +316,6 @@ impl TestSigner {
     pub(crate) fn private_keys(&self) -> Vec<Vec<u8>> {
         self.private_keys.borrow().clone()
     }
-
 }
 
 /// The stand-in for an RS256 signature over `message`.

@@ -98,11 +98,6 @@ impl Call {
         self
     }
 
-    pub(crate) fn no_authorization(mut self) -> Self {
-        self.authorization = None;
-        self
-    }
-
     /// Sends these bytes in place of the form.
     pub(crate) fn body(mut self, bytes: &[u8]) -> Self {
         self.raw_body = Some(Sent::Bytes);
@@ -143,9 +138,8 @@ impl Call {
 
     fn encode(mut self) -> Self {
         let pairs = self.form.iter();
-        let pairs = pairs.map(|(name, value)| {
-            format!("{}={}", percent_encode(name), percent_encode(value))
-        });
+        let pairs = pairs
+            .map(|(name, value)| format!("{}={}", percent_encode(name), percent_encode(value)));
         self.encoded = pairs.collect::<Vec<_>>().join("&").into_bytes();
         self
     }

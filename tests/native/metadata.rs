@@ -1,0 +1,314 @@
+//! Metadata and keys: requirements 37 and 38 (RFC 8414, RFC 7517, RFC 7638).
+
+use serde_json::{Value, json};
+
+use crate::support::{Call, ORIGIN, World, thumbprint};
+
+const JWKS: &str = "/demo/.well-known/jwks.json";
+const DOCUMENTS: [&str; 2] = [
+    "/.well-known/oauth-authorization-server/demo",
+    "/demo/.well-known/openid-configuration",
+];
+const DEFAULT: &str = "api://orders/.default";
+/// The longest life of any access token, in seconds.
+const LONGEST_LIFE: u64 = 86_400;
+
+/// The target of a URL that the metadata names.
+fn target(url: &Value) -> &str {
+    url.as_str().unwrap().strip_prefix(ORIGIN).expect("here")
+}
+
+#[test]
+fn r37_issuer_is_identical_to_the_one_asked_for_and_to_iss() {
+    let world = World::demo();
+    let client = world.client(&[]);
+    let token = world.token(&world.send(&client.asks(DEFAULT)));
+    for document in DOCUMENTS {
+        let metadata = world.get(document).accepted();
+        assert_eq!(metadata["issuer"], "https://auth.example.com/demo");
+        assert_eq!(metadata["issuer"], token.claims["iss"]);
+    }
+}
+
+#[test]
+fn r37_both_well_known_places_say_the_same() {
+    let world = World::demo();
+    assert_eq!(world.get(DOCUMENTS[0]), world.get(DOCUMENTS[1]));
+}
+
+#[test]
+fn r37_the_issuer_follows_from_the_configuration_and_not_from_the_request() {
+    let world = World::demo();
+    for target in [
+        "/demo/.well-known/openid-configuration?issuer=https://evil.example",
+        "//evil.example/demo/.well-known/openid-configuration",
+        "https://evil.example/demo/.well-known/openid-configuration",
+    ] {
+        assert!(!world.get(target).mentions("evil"), "{target}");
+    }
+}
+
+#[test]
+fn r37_every_endpoint_named_works() {
+    let world = World::demo();
+    let client = world.client(&[]);
+    let metadata = world.get(DOCUMENTS[0]).accepted();
+    let endpoints: Vec<&String> = metadata
+        .as_object()
+        .unwrap()
+        .keys()
+        .filter(|name| name.ends_with("_endpoint") || name.ends_with("_uri"))
+        .collect();
+    assert_eq!(endpoints, ["jwks_uri", "token_endpoint"]);
+    let call = client
+        .asks(DEFAULT)
+        .target(target(&metadata["token_endpoint"]));
+    assert_eq!(world.send(&call).status(), 200);
+    let jwks = world.get(target(&metadata["jwks_uri"])).accepted();
+    assert_eq!(jwks["keys"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn r37_every_grant_type_named_is_accepted_and_none_other() {
+    let world = World::demo();
+    let client = world.client(&[]);
+    let metadata = world.get(DOCUMENTS[0]).accepted();
+    let named = metadata["grant_types_supported"].as_array().unwrap();
+    assert!(!named.is_empty());
+    for grant_type in [
+        "authorization_code",
+        "client_credentials",
+        "implicit",
+        "password",
+        "refresh_token",
+        "urn:ietf:params:oauth:grant-type:device_code",
+        "urn:ietf:params:oauth:grant-type:jwt-bearer",
+        "urn:ietf:params:oauth:grant-type:token-exchange",
+    ] {
+        let call = client
+            .asks(DEFAULT)
+            .without("grant_type")
+            .with("grant_type", grant_type);
+        let answer = world.send(&call);
+        if named.contains(&json!(grant_type)) {
+            assert_eq!(answer.status(), 200, "{grant_type}");
+        } else {
+            answer.refused(400, "unsupported_grant_type");
+        }
+    }
+}
+
+#[test]
+fn r37_every_authentication_method_named_is_accepted_and_none_other() {
+    let world = World::demo();
+    let client = world.client(&[]);
+    let metadata = world.get(DOCUMENTS[0]).accepted();
+    let named = metadata["token_endpoint_auth_methods_supported"].clone();
+    let methods = [
+        ("client_secret_basic", client.asks(DEFAULT)),
+        (
+            "client_secret_post",
+            Call::token()
+                .post(&client.id, &client.secret)
+                .with("scope", DEFAULT),
+        ),
+        (
+            "private_key_jwt",
+            Call::token()
+                .with("client_assertion", "e30.e30.e30")
+                .with(
+                    "client_assertion_type",
+                    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                )
+                .with("scope", DEFAULT),
+        ),
+        (
+            "none",
+            Call::token()
+                .with("client_id", &client.id)
+                .with("scope", DEFAULT),
+        ),
+    ];
+    let accepted: Vec<&str> = methods
+        .into_iter()
+        .filter(|(_, call)| world.send(call).status() == 200)
+        .map(|(method, _)| method)
+        .collect();
+    assert_eq!(named, json!(accepted));
+}
+
+#[test]
+fn r37_a_tenant_that_is_not_there_has_no_metadata() {
+    let world = World::demo();
+    for target in [
+        "/.well-known/oauth-authorization-server/nobody",
+        "/nobody/.well-known/openid-configuration",
+        "/nobody/.well-known/jwks.json",
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/oauth-authorization-server/",
+    ] {
+        world.get(target).refused(404, "invalid_request");
+    }
+}
+
+#[test]
+fn r37_metadata_may_be_cached_and_read_by_any_page() {
+    let world = World::demo();
+    for target in [DOCUMENTS[0], DOCUMENTS[1], JWKS] {
+        let answer = world.get(target);
+        let cache = answer.header("cache-control").unwrap();
+        assert!(cache.starts_with("public, max-age="), "{target}: {cache}");
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+    }
+}
+
+#[test]
+fn r38_a_key_has_public_parts_only_and_kid_use_and_alg() {
+    let world = World::demo();
+    for algorithm in ["EdDSA", "ES256"] {
+        world.administer(json!({"rotateKey": {"tenant": "demo", "algorithm": algorithm}}));
+    }
+    let jwks = world.get(JWKS).accepted();
+    assert_eq!(jwks.as_object().unwrap().len(), 1);
+    let keys = jwks["keys"].as_array().unwrap();
+    assert_eq!(keys.len(), 3);
+    for key in keys {
+        let members: Vec<&String> = key.as_object().unwrap().keys().collect();
+        match key["alg"].as_str().unwrap() {
+            "ES256" => assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x", "y"]),
+            "EdDSA" => assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x"]),
+            other => panic!("{other}"),
+        }
+        assert_eq!(key["use"], "sig");
+        assert_eq!(key["kid"], thumbprint(key), "RFC 7638");
+    }
+}
+
+#[test]
+fn r38_an_announced_key_is_published_before_its_first_token() {
+    let world = World::demo();
+    let client = world.client(&[]);
+    let before = world.token(&world.send(&client.asks(DEFAULT)));
+    let starts = world.around.clock.now().plus(1_000);
+    let announced = world
+        .administer(json!({"rotateKey": {
+            "tenant": "demo", "algorithm": "ES256", "starts": starts,
+        }}))
+        .key_id
+        .unwrap();
+    assert_eq!(world.published(), [before.kid(), announced.as_str()]);
+    for (at, kid) in [(999, before.kid()), (1_000, announced.as_str())] {
+        world.around.clock.set(starts);
+        assert!(world.published().contains(&announced));
+        world
+            .around
+            .clock
+            .set(edgemint::UnixTime::from_secs(starts.secs() - 1_000 + at));
+        let token = world.token(&world.send(&client.asks(DEFAULT)));
+        assert_eq!(token.kid(), kid, "after {at} s");
+    }
+}
+
+#[test]
+fn r38_every_location_takes_the_step_at_the_same_moment() {
+    let world = World::demo();
+    let client = world.client(&[]);
+    let elsewhere = world.elsewhere();
+    let old = world.token(&world.send(&client.asks(DEFAULT)));
+    elsewhere.send(&client.asks(DEFAULT)).accepted();
+    let starts = world.around.clock.now().plus(40);
+    world.administer(json!({"rotateKey": {
+        "tenant": "demo", "algorithm": "ES256", "starts": starts,
+    }}));
+    // The other location was told nothing; its cached ring is read again within the TTL.
+    world.around.clock.pass(39);
+    for location in [&world, &elsewhere] {
+        let token = location.token(&location.send(&client.asks(DEFAULT)));
+        assert_eq!(token.kid(), old.kid());
+    }
+    world.around.clock.pass(1);
+    for location in [&world, &elsewhere] {
+        let token = location.token(&location.send(&client.asks(DEFAULT)));
+        assert_ne!(token.kid(), old.kid());
+    }
+}
+
+#[test]
+fn r38_a_retired_key_is_published_until_its_last_token_has_expired() {
+    let world = World::demo();
+    world.administer(json!({"createApi": {
+        "tenant": "demo", "identifier": "api://slow", "accessTokenLifetime": LONGEST_LIFE,
+    }}));
+    let client = world.client(&[]);
+    let slow = client.asks("api://slow/.default");
+    let elsewhere = world.elsewhere();
+    elsewhere.send(&slow).accepted();
+    let retired = world.published();
+    world.around.clock.pass(10);
+    world.administer(json!({"rotateKey": {"tenant": "demo", "algorithm": "ES256"}}));
+    // The other location still has the ring of before, and signs with the key that is retired.
+    world.around.clock.pass(19);
+    let last = elsewhere.token(&elsewhere.send(&slow));
+    assert_eq!([last.kid()], retired.as_slice());
+    while world.around.clock.now().secs() < last.seconds("exp") {
+        assert!(world.verify(&last.compact).is_some());
+        world.around.clock.pass(600);
+    }
+    world.around.clock.pass(LONGEST_LIFE);
+    assert!(world.verify(&last.compact).is_none(), "and then it is gone");
+    assert_eq!(world.published().len(), 1);
+}
+
+#[test]
+fn r38_keys_that_are_gone_leave_the_ring_with_the_next_rotation() {
+    let world = World::demo();
+    let client = world.client(&[]);
+    for _ in 0..5 {
+        world.around.clock.pass(2 * LONGEST_LIFE);
+        world.administer(json!({"rotateKey": {"tenant": "demo", "algorithm": "ES256"}}));
+        world.token(&world.send(&client.asks(DEFAULT)));
+    }
+    let ring = world.around.store.text(&crate::support::key("keys"));
+    let ring: Value = serde_json::from_str(&ring).unwrap();
+    assert!(ring["keys"].as_array().unwrap().len() <= 2, "{ring}");
+}
+
+#[test]
+fn r38_a_rotation_of_one_algorithm_leaves_the_others_alone() {
+    let world = World::demo();
+    let client = world.client(&[]);
+    let before = world.token(&world.send(&client.asks(DEFAULT)));
+    world.administer(json!({"rotateKey": {"tenant": "demo", "algorithm": "EdDSA"}}));
+    world.around.clock.pass(2 * LONGEST_LIFE);
+    let after = world.token(&world.send(&client.asks(DEFAULT)));
+    assert_eq!(after.kid(), before.kid());
+}
+
+#[test]
+fn r38_a_rotation_loses_no_request_and_no_token() {
+    let world = World::demo();
+    let client = world.client(&[]);
+    let mut kids = Vec::new();
+    for step in 0..10 {
+        if step == 3 {
+            let starts = world.around.clock.now().plus(100);
+            world.administer(json!({"rotateKey": {
+                "tenant": "demo", "algorithm": "ES256", "starts": starts,
+            }}));
+        }
+        let token = world.token(&world.send(&client.asks(DEFAULT)));
+        kids.push(token.kid().to_owned());
+        world.around.clock.pass(25);
+    }
+    kids.dedup();
+    assert_eq!(kids.len(), 2, "one step from the old key to the new one");
+}
+
+#[test]
+fn health_tells_what_the_store_promises() {
+    let world = World::empty();
+    let health = world.get("/healthz");
+    assert_eq!(health.header("cache-control"), Some("no-store"));
+    let expected = json!({"status": "ok", "store": {"atomic": true, "readYourWrites": true}});
+    assert_eq!(health.accepted(), expected);
+}

@@ -1,0 +1,208 @@
+// `createIssuer` in process: what a request costs, errors, administration, caches.
+
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { EdgemintError, createIssuer } from "edgemint";
+import { memoryStore } from "edgemint/stores/memory";
+import { Engine } from "../../pkg/wasm/edgemint.js";
+import { MASTER_KEY, register, tokenRequest } from "../workerd/world.js";
+
+const baseUrl = "https://auth.example.com";
+
+/** A memory store that counts its reads. */
+function countingStore() {
+  const store = memoryStore();
+  const counting = { ...store, reads: 0 };
+  counting.get = (partition, name) => {
+    counting.reads += 1;
+    return store.get(partition, name);
+  };
+  return counting;
+}
+
+/** @param {Partial<import("edgemint").IssuerOptions>} [options] */
+const issuerWith = (options) =>
+  createIssuer({ baseUrl, masterKey: MASTER_KEY, store: memoryStore(), onEvent() {}, ...options });
+
+/** @param {Awaited<ReturnType<typeof register>>} application */
+const ask = ({ clientId, secret, scope }) =>
+  tokenRequest({ client_id: clientId, client_secret: secret, scope });
+
+test("a cached request costs two calls into wasm, one signature and no read", async () => {
+  const store = countingStore();
+  const issuer = issuerWith({ store });
+  const application = await register(issuer.admin);
+  assert.equal((await issuer.fetch(ask(application))).status, 200);
+
+  /** @type {string[]} */
+  const calls = [];
+  const methods = Object.getOwnPropertyNames(Engine.prototype);
+  /** @type {Record<string, any>} */
+  const prototype = Engine.prototype;
+  const { sign } = crypto.subtle;
+  const originals = methods.map((name) => /** @type {const} */ ([name, prototype[name]]));
+  for (const [name, method] of originals) {
+    if (name === "constructor" || name.startsWith("__") || name === "free") continue;
+    prototype[name] = function (/** @type {unknown[]} */ ...parameters) {
+      calls.push(name);
+      return method.apply(this, parameters);
+    };
+  }
+  crypto.subtle.sign = (...parameters) => {
+    calls.push("sign");
+    return sign.apply(crypto.subtle, /** @type {any} */ (parameters));
+  };
+  const reads = store.reads;
+  try {
+    assert.equal((await issuer.fetch(ask(application))).status, 200);
+  } finally {
+    for (const [name, method] of originals) prototype[name] = method;
+    crypto.subtle.sign = sign;
+  }
+  assert.deepEqual(calls, ["start", "sign", "resumeSigned"]);
+  assert.equal(store.reads, reads);
+});
+
+test("a cold request reads what it needs side by side", async () => {
+  const store = countingStore();
+  const application = await register(issuerWith({ store }).admin);
+  let waiting = 0;
+  let most = 0;
+  let rounds = 0;
+  const slow = {
+    ...store,
+    /** @param {string} partition @param {string} name */
+    async get(partition, name) {
+      waiting += 1;
+      most = Math.max(most, waiting);
+      if (waiting === 1) rounds += 1;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      waiting -= 1;
+      return store.get(partition, name);
+    },
+  };
+  assert.equal((await issuerWith({ store: slow }).fetch(ask(application))).status, 200);
+  assert.ok(most >= 2, "tenant and application are read at once");
+  assert.ok(rounds <= 2, `${rounds} rounds of reads`);
+});
+
+describe("createIssuer refuses", () => {
+  for (const [name, options, code] of /** @type {const} */ ([
+    ["no master key", { masterKey: "" }, "missing_master_key"],
+    ["a master key that is too short", { masterKey: "short" }, "invalid_master_key"],
+    ["a base URL with a path", { baseUrl: "https://a.example/x" }, "invalid_base_url"],
+    ["plain http", { baseUrl: "http://a.example" }, "invalid_base_url"],
+    ["no base URL", { baseUrl: "" }, "invalid_base_url"],
+    ["a time to live that is none", { cacheTtl: -1 }, "invalid_options"],
+    ["no store", { store: /** @type {any} */ (undefined) }, "invalid_options"],
+  ])) {
+    test(name, () => {
+      assert.throws(
+        () => issuerWith(options),
+        (error) => error instanceof EdgemintError && error.code === code && error.message.length > 10,
+      );
+    });
+  }
+});
+
+describe("administration refuses with a code", () => {
+  for (const [name, code, act] of /** @type {[string, string, (issuer: import("edgemint").Issuer) => Promise<unknown>][]} */ ([
+    ["a tenant that exists", "exists", ({ admin }) => admin.createTenant({ tenant: "demo" })],
+    ["a tenant name that is none", "invalid", ({ admin }) => admin.createTenant({ tenant: "De mo" })],
+    ["a member that nobody knows", "invalid", ({ admin }) => admin.createTenant(/** @type {any} */ ({ tenant: "x", color: 1 }))],
+    ["an application in no tenant", "not_found", ({ admin }) => admin.createApplication({ tenant: "none" })],
+    ["an imported secret that is short", "invalid", ({ admin }) => admin.addSecret({ tenant: "demo", clientId: "a", secret: "short" })],
+    ["a role that no API declares", "not_found", ({ admin }) => admin.assignRoles({ tenant: "demo", clientId: "a", api: "api://orders", roles: ["Nothing"] })],
+  ])) {
+    test(name, async () => {
+      const issuer = issuerWith();
+      await register(issuer.admin);
+      await assert.rejects(act(issuer), (error) => error instanceof EdgemintError && error.code === code);
+    });
+  }
+});
+
+test("a removed secret stops working within the time to live, elsewhere too", async () => {
+  const store = memoryStore();
+  const here = issuerWith({ store });
+  const elsewhere = issuerWith({ store, cacheTtl: 2 });
+  const application = await register(here.admin);
+  const { clientId, keyId } = application;
+  assert.equal((await elsewhere.fetch(ask(application))).status, 200);
+  await here.admin.removeSecret({ tenant: "demo", clientId, keyId });
+  assert.equal((await here.fetch(ask(application))).status, 401, "at once where it was removed");
+  await new Promise((resolve) => setTimeout(resolve, 2_100));
+  assert.equal((await elsewhere.fetch(ask(application))).status, 401);
+});
+
+test("a stale record is read again after the answer, in waitUntil", async () => {
+  const store = countingStore();
+  let gate = Promise.resolve();
+  const gated = {
+    ...store,
+    /** @param {string} partition @param {string} name */
+    async get(partition, name) {
+      await gate;
+      return store.get(partition, name);
+    },
+  };
+  const issuer = issuerWith({ store: gated, cacheTtl: 4 });
+  const application = await register(issuer.admin);
+  await issuer.fetch(ask(application));
+  await new Promise((resolve) => setTimeout(resolve, 2_100));
+  const before = store.reads;
+  const { promise, resolve: open } = Promise.withResolvers();
+  gate = promise;
+  /** @type {Promise<unknown>[]} */
+  const after = [];
+  const context = { waitUntil: (/** @type {Promise<unknown>} */ promise) => after.push(promise) };
+  // No read can be answered now, and the request is all the same.
+  assert.equal((await issuer.fetch(ask(application), context)).status, 200);
+  assert.equal(store.reads, before);
+  open(undefined);
+  await Promise.all(after);
+  assert.equal(store.reads, before + 4, "tenant, ring, application and API");
+});
+
+test("a body that breaks off is refused, one without a length is read, and none is held beyond 16 KiB", async () => {
+  const issuer = issuerWith();
+  const application = await register(issuer.admin);
+  const headers = { "content-type": "application/x-www-form-urlencoded" };
+  const url = `${baseUrl}/demo/oauth2/token`;
+  /** @param {(controller: ReadableStreamDefaultController) => void} pull */
+  const send = (pull) => {
+    const init = { method: "POST", headers, body: new ReadableStream({ pull }), duplex: "half" };
+    return issuer.fetch(new Request(url, /** @type {RequestInit} */ (init)));
+  };
+  const broken = await send((controller) => controller.error(new Error("reset")));
+  assert.equal(broken.status, 400);
+  const text = new TextEncoder().encode(await ask(application).text());
+  const whole = await send((controller) => {
+    controller.enqueue(text.slice(0, 10));
+    controller.enqueue(text.slice(10));
+    controller.close();
+  });
+  assert.equal(whole.status, 200);
+  let sent = 0;
+  const endless = await send((controller) => {
+    sent += 4096;
+    controller.enqueue(new Uint8Array(4096).fill(120));
+  });
+  assert.equal(endless.status, 413);
+  assert.ok(sent < 100_000, `${sent} bytes were read`);
+});
+
+test("an onEvent that throws does not disturb the request", async () => {
+  const error = console.error;
+  console.error = () => {};
+  try {
+    const issuer = issuerWith({
+      onEvent() {
+        throw new Error("the sink is full");
+      },
+    });
+    assert.equal((await issuer.fetch(tokenRequest({}, "/none/oauth2/token"))).status, 401);
+  } finally {
+    console.error = error;
+  }
+});

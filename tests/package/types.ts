@@ -1,0 +1,42 @@
+// What the types promise, held by tsc: this file is compiled, not run.
+
+import type { KVNamespace } from "@cloudflare/workers-types";
+import { EdgemintError, createIssuer } from "edgemint";
+import type { Issuer, Store } from "edgemint";
+import { kvStore } from "edgemint/stores/kv";
+import { memoryStore } from "edgemint/stores/memory";
+
+declare const namespace: KVNamespace;
+
+// The platform's own binding fits.
+const store: Store = kvStore(namespace, { cacheTtl: 60 });
+const issuer: Issuer = createIssuer({ baseUrl: "https://a.example", masterKey: "", store });
+
+// A new secret may be absent: an imported one is never shown again.
+const added = await issuer.admin.addSecret({ tenant: "demo", clientId: "a" });
+const secret: string | undefined = added.secret;
+// @ts-expect-error a secret is not always there
+const always: string = added.secret;
+
+// @ts-expect-error an algorithm is one of three
+await issuer.admin.createTenant({ tenant: "demo", algorithm: "HS256" });
+// @ts-expect-error a store is required
+createIssuer({ baseUrl: "https://a.example", masterKey: "" });
+
+try {
+  const response: Response = await issuer.fetch(new Request("https://a.example/"));
+  void response;
+} catch (error) {
+  if (error instanceof EdgemintError) {
+    switch (error.code) {
+      case "missing_master_key":
+      case "store_unavailable":
+        break;
+      // @ts-expect-error the codes are a closed list
+      case "no_such_code":
+    }
+  }
+}
+
+const entries: [string, string][] = memoryStore().entries();
+void [secret, always, entries];

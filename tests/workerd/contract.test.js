@@ -1,0 +1,83 @@
+// The store contract suite (src/store/contract.rs) against the stores in JavaScript. `cargo xtask`
+// builds a copy of the package whose wasm has the suite in it.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, describe, test } from "node:test";
+import { MASTER_KEY, root, startWorker } from "./world.js";
+
+const copy = new URL("target/contract/", root);
+const { Driver } = await import(new URL("driver.js", copy).href);
+const { OutcomeCall } = await import(new URL("issuer.js", copy).href);
+const { memoryStore } = await import(new URL("stores/memory.js", copy).href);
+const { kvStore } = await import(new URL("stores/kv.js", copy).href);
+const module = new WebAssembly.Module(readFileSync(new URL("wasm/edgemint_bg.wasm", copy)));
+
+/**
+ * Runs the suite; the names of the checks that passed.
+ * @param {import("../../pkg/index.d.ts").Store} store
+ * @returns {Promise<string[]>}
+ */
+function runContract(store) {
+  const { guarantees } = store;
+  const options = { baseUrl: "http://localhost", masterKey: MASTER_KEY, guarantees };
+  const driver = new Driver(module, options, store, console.error);
+  const surroundings = {
+    now: () => Date.now() / 1000,
+    /** @param {unknown} call @param {number} id @param {number} seconds */
+    pass(call, id, seconds) {
+      const passed = new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+      driver.settle(call, id, passed, (/** @type {any} */ engine) => engine.resumePassed(id));
+    },
+  };
+  return new Promise((resolve, reject) => {
+    const call = new OutcomeCall(resolve, reject);
+    driver.enter(call, (/** @type {any} */ engine) => {
+      engine.runContract(call, crypto.randomUUID(), surroundings);
+    });
+  });
+}
+
+const ALWAYS = [
+  "what is written is read back",
+  "a version is required to overwrite",
+  "deletion asks for the version too",
+  "what has expired is gone",
+  "partitions and prefixes keep apart",
+  "a listing survives writes between pages",
+];
+const ATOMIC = ["one of many creators wins", "one of many updaters wins"];
+
+describe("the store contract", () => {
+  /** @type {Awaited<ReturnType<typeof startWorker>>} */
+  let worker;
+  before(async () => {
+    worker = await startWorker();
+  });
+  after(() => worker.stop());
+
+  test("memory keeps everything", async () => {
+    const passed = await runContract(memoryStore());
+    assert.deepEqual(passed, [...ALWAYS, ...ATOMIC, "a write is seen at once"]);
+  });
+
+  test("Cloudflare KV (miniflare's) keeps what it promises", async () => {
+    assert.deepEqual(await runContract(kvStore(worker.namespace)), ALWAYS);
+  });
+
+  test("a store that promises too much is found out", async () => {
+    const lost = memoryStore();
+    const { put, get } = lost;
+    // Get, think, put: what a store without compare-and-set does.
+    lost.put = async (
+      /** @type {[string, string, string, string | null, number | null]} */ ...[partition, name, value, expected, expires]
+    ) => {
+      const found = await get(partition, name);
+      if ((found?.version ?? null) !== expected) return null;
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      const now = await get(partition, name);
+      return put(partition, name, value, now?.version ?? null, expires);
+    };
+    await assert.rejects(runContract(lost), /one of many creators wins: \d+ of 24 writers succeeded/);
+  });
+});

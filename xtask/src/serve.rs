@@ -1,0 +1,58 @@
+//! Starts programs that stay: the worker on this machine, the benchmark.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::{env, thread};
+
+use anyhow::{Context, Result, bail};
+
+use crate::run::{command, describe, not_started};
+use crate::{build, setup};
+
+/// Runs the worker until it is stopped.
+pub(crate) fn dev(port: u16, state: &Path, release: bool) -> Result<()> {
+    // A relative folder is meant from where the command was given.
+    let state = env::current_dir()?.join(state);
+    setup::build_tools()?;
+    let built = if release { build::package() } else { build::quick() };
+    built?;
+    let (port, state) = (port.to_string(), state.to_string_lossy().into_owned());
+    until_stopped(command(
+        "node",
+        &["worker/dev.js", "--port", &port, "--state", &state],
+    ))
+}
+
+/// Runs the benchmark on the wasm that ships.
+pub(crate) fn bench(arguments: &[String]) -> Result<()> {
+    setup::build_tools()?;
+    setup::load_generator()?;
+    build::package()?;
+    let mut bench = command("node", &["bench/index.js"]);
+    bench.args(arguments);
+    until_stopped(bench)
+}
+
+/// Runs a program until it ends, or until this one is told to stop. The program's standard input is
+/// held open meanwhile: it ends by itself when that closes, even if this one is killed.
+fn until_stopped(mut command: Command) -> Result<()> {
+    let name = describe(&command);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .spawn()
+        .with_context(|| not_started(&name))?;
+    let held_open = child.stdin.take();
+    let (stop, stopped) = mpsc::channel();
+    ctrlc::set_handler(move || stop.send(()).unwrap_or_default())?;
+    thread::spawn(move || {
+        // Either a signal came, or nothing ever will.
+        let _signal = stopped.recv();
+        drop(held_open);
+    });
+    let status = child.wait()?;
+    if !status.success() && status.code().is_some_and(|code| code != 130) {
+        bail!("`{name}` ended with {status}");
+    }
+    Ok(())
+}

@@ -1,0 +1,307 @@
+//! `cargo xtask test`: every test there is, and one closing line that counts them.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+
+use crate::build;
+use crate::run::{command, describe, not_started, output, root};
+use crate::setup::{self, step};
+
+/// A part of the tests.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Suite {
+    /// rustfmt
+    Format,
+    /// clippy and rustdoc, natively and for wasm, without a warning
+    Lints,
+    /// tsc over the JavaScript and the hand-written types
+    Types,
+    /// cargo deny: advisories, licences, duplicates, sources
+    Audit,
+    /// The core, natively, with the examples in the documentation
+    Native,
+    /// The package and the signers in headless Chromium
+    Browser,
+    /// The worker in workerd
+    Workerd,
+    /// The npm package: what it holds, and used after installation
+    Package,
+    /// A token verified by jsonwebtoken (Rust) from the worker's keys
+    Interop,
+    /// wrangler deploy --dry-run, and the documents' own checks
+    Deploy,
+}
+
+/// What a suite came to.
+#[derive(Default)]
+struct Count {
+    passed: u64,
+    failed: u64,
+}
+
+impl Count {
+    fn add(&mut self, other: &Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
+}
+
+/// Runs the suites; all of them if none is named. Fails if a test failed.
+pub(crate) fn test(only: &[Suite]) -> Result<()> {
+    setup::build_tools()?;
+    let wanted = |suite: &Suite| only.is_empty() || only.contains(suite);
+    let suites: Vec<Suite> = Suite::value_variants()
+        .iter()
+        .copied()
+        .filter(wanted)
+        .collect();
+    if suites.iter().any(|suite| suite.uses_package()) {
+        build::package()?;
+    }
+    let mut total = Count::default();
+    let mut failed = Vec::new();
+    for suite in suites {
+        let name = suite
+            .to_possible_value()
+            .map(|value| value.get_name().to_owned());
+        let name = name.unwrap_or_default();
+        step(&name);
+        let started = Instant::now();
+        let count = suite.run().unwrap_or_else(|error| {
+            eprintln!("{error:#}");
+            Count {
+                passed: 0,
+                failed: 1,
+            }
+        });
+        let seconds = started.elapsed().as_secs();
+        eprintln!(
+            "  {name}: {} passed, {} failed, {seconds} s",
+            count.passed, count.failed
+        );
+        if count.failed > 0 {
+            failed.push(name);
+        }
+        total.add(&count);
+    }
+    if !failed.is_empty() {
+        eprintln!("failed: {}", failed.join(", "));
+    }
+    println!("{} passed, {} failed", total.passed, total.failed);
+    if total.failed > 0 {
+        std::process::exit(1);
+    }
+    Ok(())
+}
+
+impl Suite {
+    /// Whether it tests the wasm that ships.
+    fn uses_package(self) -> bool {
+        use Suite::{Browser, Deploy, Interop, Package, Types, Workerd};
+        matches!(self, Types | Browser | Workerd | Package | Interop | Deploy)
+    }
+
+    fn run(self) -> Result<Count> {
+        match self {
+            Self::Format => check(command("cargo", &["fmt", "--all", "--check"])),
+            Self::Lints => lints(),
+            Self::Types => check(command("tsc", &["--project", "tsconfig.json"])),
+            Self::Audit => audit(),
+            Self::Native => count(command(
+                "cargo",
+                &["test", "--quiet", "--package", "edgemint"],
+            )),
+            Self::Browser => browser(),
+            Self::Workerd => {
+                build::contract()?;
+                node("tests/workerd/*.test.js")
+            }
+            Self::Package => node("tests/package/*.test.js"),
+            Self::Interop => count(command(
+                "cargo",
+                &["test", "--quiet", "--package", "interop"],
+            )),
+            Self::Deploy => deploy(),
+        }
+    }
+}
+
+const WASM: [&str; 2] = ["--target", "wasm32-unknown-unknown"];
+
+fn lints() -> Result<Count> {
+    const DENY: [&str; 3] = ["--", "--deny", "warnings"];
+    let mut native = command(
+        "cargo",
+        &["clippy", "--quiet", "--workspace", "--all-targets"],
+    );
+    native.args(DENY);
+    let mut wasm = command("cargo", &["clippy", "--quiet", "--features", "contract"]);
+    wasm.args(["--lib", "--test", "browser"])
+        .args(WASM)
+        .args(DENY);
+    // What ships leaves the software signer out.
+    let mut shipped = command(
+        "cargo",
+        &["clippy", "--quiet", "--no-default-features", "--lib"],
+    );
+    shipped.args(WASM).args(DENY);
+    let mut docs = command("cargo", &["doc", "--quiet", "--no-deps", "--workspace"]);
+    docs.env("RUSTDOCFLAGS", "--deny warnings");
+    let mut total = Count::default();
+    for lint in [native, wasm, shipped, docs] {
+        total.add(&check(lint)?);
+    }
+    Ok(total)
+}
+
+/// The advisory database is fetched from the network; where that cannot be had, it is said aloud.
+fn audit() -> Result<Count> {
+    setup::cargo_deny()?;
+    let mut total = check(command(
+        "cargo",
+        &[
+            "deny",
+            "--log-level",
+            "error",
+            "check",
+            "bans",
+            "licenses",
+            "sources",
+        ],
+    ))?;
+    let advisories = command(
+        "cargo",
+        &["deny", "--log-level", "error", "check", "advisories"],
+    );
+    let name = describe(&advisories);
+    let report = output(advisories).with_context(|| not_started(&name))?;
+    let text = String::from_utf8_lossy(&report.stderr);
+    eprint!("{text}");
+    if report.status.success() {
+        total.passed += 1;
+    } else if text.contains("failed to fetch advisory database") {
+        eprintln!(
+            "  NOT CHECKED: known vulnerabilities, since the advisory database is out of reach"
+        );
+    } else {
+        total.failed += 1;
+    }
+    Ok(total)
+}
+
+fn browser() -> Result<Count> {
+    setup::chromium()?;
+    setup::browser_test_runner()?;
+    let driver = output(command("sh", &["-c", "command -v chromedriver"]));
+    let driver = driver.map(|found| String::from_utf8_lossy(&found.stdout).trim().to_owned());
+    let mut test = command("cargo", &["test", "--quiet", "--test", "browser"]);
+    test.args(WASM)
+        .env(
+            "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER",
+            "wasm-bindgen-test-runner",
+        )
+        .env("CHROMEDRIVER", driver.unwrap_or_default());
+    count(test)
+}
+
+fn node(files: &str) -> Result<Count> {
+    count(command("node", &["--test", "--test-reporter=spec", files]))
+}
+
+fn deploy() -> Result<Count> {
+    let out = root().join("target/deploy").to_string_lossy().into_owned();
+    let mut dry_run = command("wrangler", &["deploy", "--dry-run", "--outdir", &out]);
+    dry_run
+        .env("WRANGLER_SEND_METRICS", "false")
+        .env("CI", "true");
+    let mut total = check(dry_run)?;
+    let lock = std::fs::read_to_string(root().join("package-lock.json"))?;
+    let clean = !lock.contains("http://") && !lock.contains("\"resolved\": \"https");
+    if !clean {
+        eprintln!("package-lock.json holds download addresses; `.npmrc` leaves them out");
+    }
+    total.add(&one(clean));
+    Ok(total)
+}
+
+/// A program that is one test: it passes if it ends well.
+fn check(mut command: Command) -> Result<Count> {
+    let name = describe(&command);
+    let status = command.status().with_context(|| not_started(&name))?;
+    if !status.success() {
+        eprintln!("failed: {name}");
+    }
+    Ok(one(status.success()))
+}
+
+fn one(passed: bool) -> Count {
+    Count {
+        passed: u64::from(passed),
+        failed: u64::from(!passed),
+    }
+}
+
+/// A test runner: its output is shown, and its own closing lines are counted.
+fn count(mut command: Command) -> Result<Count> {
+    let name = describe(&command);
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| not_started(&name))?;
+    let Some(stdout) = child.stdout.take() else {
+        bail!("`{name}` has no output")
+    };
+    let mut total = Count::default();
+    for line in BufReader::new(stdout).lines() {
+        let line = line?;
+        writeln!(std::io::stdout(), "{line}").ok();
+        total.add(&closing_line(&line));
+    }
+    if !child.wait()?.success() && total.failed == 0 {
+        eprintln!("failed: {name}");
+        total.failed = 1;
+    }
+    if total.passed + total.failed == 0 {
+        bail!("`{name}` ran no test");
+    }
+    Ok(total)
+}
+
+/// Counts in `test result: ok. 3 passed; 0 failed; ...` (cargo) and `ℹ pass 3` (node).
+fn closing_line(line: &str) -> Count {
+    let number = |text: &str| text.trim().parse().unwrap_or_default();
+    let node = |word: &str| line.strip_prefix(word).map(number);
+    if let Some(passed) = node("\u{2139} pass ") {
+        return Count { passed, failed: 0 };
+    }
+    // A skipped, cancelled or unfinished test has not passed.
+    let not_passed = [
+        "\u{2139} fail ",
+        "\u{2139} cancelled ",
+        "\u{2139} skipped ",
+        "\u{2139} todo ",
+    ];
+    if let Some(failed) = not_passed.into_iter().find_map(node) {
+        return Count { passed: 0, failed };
+    }
+    let Some((_, counts)) = line.split_once("test result: ") else {
+        return Count::default();
+    };
+    let counted = |word: &str| {
+        let before = counts.split(word).next().unwrap_or_default();
+        before
+            .rsplit([' ', '.'])
+            .find(|text| !text.is_empty())
+            .map(number)
+            .unwrap_or_default()
+    };
+    Count {
+        passed: counted(" passed"),
+        failed: counted(" failed") + counted(" ignored"),
+    }
+}
