@@ -68,7 +68,8 @@ const ratio = median(rounds.map(ratioOf));
 contestants.forEach(({ name }, at) => {
   report("median", name, overall[at], at === 1 ? ratio.toFixed(3) : "");
 });
-const verdict = ratio <= AIM ? "the aim is met" : ratio <= BUDGET ? "within the budget" : "TOO MUCH";
+const within = ratio <= AIM ? "the aim is met" : "within the budget";
+const verdict = ratio <= BUDGET ? within : "TOO MUCH";
 console.log(`\nours/floor ${ratio.toFixed(3)}: ${verdict} (budget ${BUDGET}, aim ${AIM})`);
 if (options.json) {
   const named = (/** @type {Run[]} */ [floor, ours]) => ({ floor, ours });
@@ -105,7 +106,8 @@ async function startFloor() {
     body: form("00000000-0000-4000-8000-000000000000", `ems_${"x".repeat(49)}`),
     verify: async (answer) => {
       await compactVerify(JSON.parse(answer).access_token, keys);
-      if (Math.abs(answer.length - 700) > 50) throw new Error(`${answer.length} bytes, not about 700`);
+      const { length } = answer;
+      if (Math.abs(length - 700) > 50) throw new Error(`${length} bytes, not about 700`);
     },
   };
 }
@@ -141,7 +143,11 @@ async function startOurs() {
   };
 }
 
-/** The directory that tokens are issued from: what the store holds. @param {string} baseUrl @param {string} masterKey */
+/**
+ * The directory that tokens are issued from: what the store holds.
+ * @param {string} baseUrl
+ * @param {string} masterKey
+ */
 async function directory(baseUrl, masterKey) {
   const store = memoryStore();
   const { admin } = createIssuer({ baseUrl, masterKey, store });

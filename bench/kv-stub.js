@@ -1,7 +1,7 @@
-// Workers KV as raw workerd knows it: a service that speaks KV's HTTP API. It answers reads only, from
-// a module, because a warm token request does no I/O at all.
+// Workers KV as raw workerd knows it: a service that speaks KV's HTTP API. It answers reads only,
+// from a module, because a warm token request does no I/O at all.
 
-import entries from "entries.json";
+import entries from "./entries.json";
 
 /** @type {Map<string, string>} */
 const values = new Map(entries);

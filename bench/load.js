@@ -1,5 +1,5 @@
-// Load on one server: by wrk where it is installed, else by a Node process of its own. Both post the
-// same body over kept-alive connections, only to this machine, and end by time and by count.
+// Load on one server: by wrk where it is installed, else by a Node process of its own. Both post
+// the same body over kept-alive connections, only to this machine, and end by time and by count.
 
 import { spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";

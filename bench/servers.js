@@ -93,7 +93,10 @@ async function answers(origin) {
   }
 }
 
-/** User and system time of a process with all its threads: proc(5), fields 14 and 15. @param {number} pid */
+/**
+ * User and system time of a process with all its threads: proc(5), fields 14 and 15.
+ * @param {number} pid
+ */
 function cpuTime(pid) {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
@@ -101,8 +104,8 @@ function cpuTime(pid) {
 }
 
 /**
- * A module of this repository and all that it imports from it, by their paths: what a bundler finds,
- * left as it is.
+ * A module of this repository and all that it imports from it, by their paths: what a bundler
+ * finds, left as it is.
  * @param {string} entry
  * @returns {Record<string, string>}
  */
@@ -122,7 +125,12 @@ export function modulesFrom(entry) {
   return modules;
 }
 
-/** Writes the modules beside it, and says what to serve. @param {string} folder @param {number} port @param {Worker} main */
+/**
+ * Writes the modules beside it, and says what to serve.
+ * @param {string} folder
+ * @param {number} port
+ * @param {Worker} main
+ */
 function configuration(folder, port, main) {
   const workers = [["main", main], ...Object.entries(main.namespaces ?? {})];
   const services = workers.map(
@@ -148,15 +156,15 @@ function definition(folder, service, { modules, bindings = {}, namespaces = {} }
     return `(name = ${quote(name)}, ${KINDS[extname(name)]} = embed ${quote(copy)})`;
   });
   const bound = [
-    ...Object.entries(bindings).map(([name, value]) => `(name = ${quote(name)}, text = ${quote(value)})`),
-    ...Object.keys(namespaces).map((name) => `(name = ${quote(name)}, kvNamespace = ${quote(name)})`),
+    ...Object.entries(bindings).map(([name, value]) => [name, `text = ${quote(value)}`]),
+    ...Object.keys(namespaces).map((name) => [name, `kvNamespace = ${quote(name)}`]),
   ];
   return `(
       compatibilityDate = ${quote(compatibilityDate)},
       modules = [
         ${embedded.join(",\n        ")},
       ],
-      bindings = [${bound.join(", ")}],
+      bindings = [${bound.map(([name, what]) => `(name = ${quote(name)}, ${what})`).join(", ")}],
     )`;
 }
 

@@ -1,4 +1,5 @@
 -- Posts one form body, no more often than BENCH_LIMIT says, and ends with what came of it in JSON.
+-- At the limit it stops asking, but wrk still waits until its time is up.
 
 wrk.method = "POST"
 wrk.body = os.getenv("BENCH_BODY")

@@ -1,6 +1,7 @@
 //! The token endpoint: requirements 1 to 17 (RFC 6749, OAuth 2.1 draft).
 
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
+use edgemint::store::{Key, Partition};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Call, Client, World, key};
@@ -354,12 +355,19 @@ fn r08_a_secret_opens_no_other_application_and_no_other_tenant() {
         .around
         .store
         .text(&key(&format!("application/{}", client.id)));
-    let stolen = key(&format!("application/{}", other.id));
-    world.around.store.overwrite(&stolen, &record);
+    let other_tenant = Partition::new("directory/rival").unwrap();
+    let other_tenant = Key::new(other_tenant, format!("application/{}", client.id)).unwrap();
+    let other_id = key(&format!("application/{}", other.id));
+    for stolen in [other_tenant, other_id] {
+        world.around.store.overwrite(&stolen, &record);
+    }
+    let elsewhere = world.elsewhere();
+    let call = client.asks(DEFAULT).target("/rival/oauth2/token");
+    elsewhere.send(&call).refused(401, "invalid_client");
     let call = Call::token()
         .basic(&other.id, &client.secret)
         .with("scope", DEFAULT);
-    world.elsewhere().send(&call).refused(401, "invalid_client");
+    elsewhere.send(&call).refused(401, "invalid_client");
 }
 
 #[test]

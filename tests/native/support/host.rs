@@ -282,7 +282,7 @@ pub(crate) struct TestSigner {
 }
 
 pub(crate) enum TestKey {
-    Software(SoftwareKey),
+    Software(Box<SoftwareKey>),
     Rsa,
 }
 
@@ -348,7 +348,7 @@ impl Signer for TestSigner {
             return Ok(TestKey::Rsa);
         }
         let key = self.software.import(algorithm, private).await?;
-        Ok(TestKey::Software(key))
+        Ok(TestKey::Software(Box::new(key)))
     }
 
     async fn sign(&self, key: &TestKey, message: &[u8]) -> Result<Vec<u8>, SignerError> {

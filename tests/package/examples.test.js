@@ -1,0 +1,266 @@
+// The examples and the documents' own code, run as a reader would run them.
+
+import assert from "node:assert/strict";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+import { MASTER_KEY, register, root, startWorker, tokenRequest } from "../workerd/world.js";
+
+const run = promisify(execFile);
+const folder = fileURLToPath(root);
+
+/** What an example is told by its environment. @param {Record<string, string>} told */
+const environment = (told) => ({ ...process.env, ...told });
+
+/** Runs an example to its end. @param {string[]} command @param {Record<string, string>} told */
+const example = (command, told) =>
+  run(process.execPath, command, { cwd: folder, env: environment(told) });
+
+/** Inside the project, so that packages are found as a reader finds them. @type {string} */
+let scratch;
+/** @type {Awaited<ReturnType<typeof startWorker>>} */
+let worker;
+/** @type {string} */
+let base;
+/** @type {Awaited<ReturnType<typeof register>>} */
+let application;
+
+before(async () => {
+  await mkdir(join(folder, ".edgemint"), { recursive: true });
+  scratch = await mkdtemp(join(folder, ".edgemint", "examples-"));
+  // The worker must call itself what it is called: the first one only finds a free port.
+  const probe = await startWorker();
+  const port = Number(probe.url.port);
+  await probe.stop();
+  base = `http://127.0.0.1:${port}`;
+  worker = await startWorker({ bindings: { BASE_URL: base }, port });
+  application = await register(worker.admin);
+});
+after(async () => {
+  await worker?.stop();
+  await rm(scratch, { recursive: true, force: true });
+});
+
+/** @param {Record<string, string>} parameters @param {string} [tenant] */
+async function token(parameters, tenant = "demo") {
+  const response = await worker.fetch(tokenRequest(parameters, `/${tenant}/oauth2/token`));
+  const answer = /** @type {any} */ (await response.json());
+  assert.equal(response.status, 200, JSON.stringify(answer));
+  return answer;
+}
+
+describe("examples/first-application.js", () => {
+  const script = "examples/first-application.js";
+  /** @param {string} stderr */
+  const shown = (stderr) => ({
+    client_id: /^client id +(\S+)$/m.exec(stderr)?.[1] ?? "",
+    client_secret: /^client secret +(\S+)$/m.exec(stderr)?.[1] ?? "",
+  });
+
+  /** As `wrangler kv bulk put` stores them. @param {string} file */
+  async function store(file) {
+    for (const { key, value, metadata } of JSON.parse(file)) {
+      await worker.namespace.put(key, value, { metadata });
+    }
+  }
+
+  test("its records make a worker answer with a token to the id and secret that it printed", async () => {
+    const options = ["--tenant", "acme", "--api", "api://bills", "--roles", "Bills.Read,Bills.Pay"];
+    const { stdout, stderr } = await example([script, ...options, "--assign", "Bills.Read"], { MASTER_KEY });
+    const credentials = shown(stderr);
+    assert.ok(credentials.client_secret.startsWith("ems_"), stderr);
+    assert.ok(!stdout.includes(credentials.client_secret), "no secret is in the records");
+    await store(stdout);
+    const answer = await token({ ...credentials, scope: "api://bills/.default" }, "acme");
+    assert.equal(answer.scope, "api://bills/Bills.Read");
+  });
+
+  test("an application is added to records that it made before, and the first one goes on", async () => {
+    const [first, second] = [join(scratch, "first.json"), join(scratch, "second.json")];
+    const options = ["--tenant", "added", "--out"];
+    const one = await example([script, ...options, first], { MASTER_KEY });
+    const two = await example([script, ...options, second, "--from", first], { MASTER_KEY });
+    await store(await readFile(second, "utf8"));
+    const scope = "api://orders/.default";
+    const answers = [
+      await token({ ...shown(one.stderr), scope }, "added"),
+      await token({ ...shown(two.stderr), scope }, "added"),
+    ];
+    const kid = (/** @type {any} */ { access_token }) =>
+      JSON.parse(Buffer.from(access_token.split(".")[0], "base64url").toString()).kid;
+    assert.equal(kid(answers[0]), kid(answers[1]), "the tenant keeps its signing key");
+    assert.notEqual(shown(one.stderr).client_id, shown(two.stderr).client_id);
+  });
+
+  test("without a master key it says what to do and writes nothing", async () => {
+    await assert.rejects(example([script], { MASTER_KEY: "" }), (error) => {
+      const { code, stdout, stderr } = /** @type {any} */ (error);
+      assert.deepEqual([code, stdout], [1, ""]);
+      assert.match(stderr, /^error: .*MASTER_KEY/);
+      return true;
+    });
+  });
+});
+
+describe("examples/api.js", () => {
+  /** @type {import("node:child_process").ChildProcess} */
+  let api;
+  /** @type {string} */
+  let url;
+
+  before(async () => {
+    const told = { ISSUER: `${base}/demo`, AUDIENCE: "api://orders", PORT: "0" };
+    api = spawn(process.execPath, ["examples/api.js"], {
+      cwd: folder,
+      env: environment(told),
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const lines = createInterface(/** @type {import("node:stream").Readable} */ (api.stdout));
+    const [line] = await once(lines, "line");
+    url = /^\S+/.exec(line)?.[0] ?? "";
+  });
+  after(async () => {
+    if (!api?.kill()) return;
+    await once(api, "exit");
+  });
+
+  /** @param {string} method @param {string} [authorization] */
+  async function call(method, authorization) {
+    const headers = /** @type {Record<string, string>} */ (authorization ? { authorization } : {});
+    const response = await fetch(url, { method, headers });
+    const challenge = response.headers.get("www-authenticate");
+    return { status: response.status, challenge, body: await response.text() };
+  }
+
+  test("r46 a request without credentials is 401 with a bare challenge", async () => {
+    const { status, challenge } = await call("GET");
+    assert.deepEqual([status, challenge], [401, "Bearer"]);
+    assert.equal((await call("GET", "Basic YTpi")).challenge, "Bearer");
+  });
+
+  test("r46 a bad token is 401 invalid_token", async () => {
+    const { clientId, secret, scope } = application;
+    const { access_token } = await token({ client_id: clientId, client_secret: secret, scope });
+    const [header, claims, signature] = access_token.split(".");
+    const more = { ...JSON.parse(Buffer.from(claims, "base64url").toString()), roles: ["Orders.Write.All"] };
+    const altered = Buffer.from(JSON.stringify(more)).toString("base64url");
+    const unsigned = Buffer.from('{"alg":"none","typ":"at+jwt"}').toString("base64url");
+    for (const bad of ["", "x", `${header}.${altered}.${signature}`, `${unsigned}.${claims}.`]) {
+      const { status, challenge } = await call("GET", `Bearer ${bad}`);
+      assert.deepEqual([status, challenge], [401, 'Bearer error="invalid_token"'], bad);
+    }
+  });
+
+  test("r46 a token of the same issuer for another API is 401 invalid_token", async () => {
+    await worker.admin.createApi({ tenant: "demo", identifier: "api://others" });
+    const { clientId, secret } = application;
+    const scope = "api://others/.default";
+    const { access_token } = await token({ client_id: clientId, client_secret: secret, scope });
+    const { status, challenge } = await call("GET", `Bearer ${access_token}`);
+    assert.deepEqual([status, challenge], [401, 'Bearer error="invalid_token"']);
+  });
+
+  test("r46 a missing role is 403 insufficient_scope, and the role that is there is 200", async () => {
+    const { clientId, secret, scope } = application;
+    const { access_token } = await token({ client_id: clientId, client_secret: secret, scope });
+    const refused = await call("POST", `Bearer ${access_token}`);
+    assert.equal(refused.status, 403);
+    assert.match(refused.challenge ?? "", /^Bearer error="insufficient_scope"/);
+    const { status, body } = await call("GET", `bearer ${access_token}`);
+    assert.deepEqual([status, JSON.parse(body)], [200, [{ id: 1, item: "tea" }]]);
+  });
+
+  test("examples/caller.js gets a token and shows both answers", async () => {
+    const { stdout } = await example(["examples/caller.js"], {
+      ISSUER: `${base}/demo`,
+      CLIENT_ID: application.clientId,
+      CLIENT_SECRET: application.secret,
+      SCOPE: application.scope,
+      API_URL: new URL(url).origin,
+    });
+    assert.match(stdout, /^a token for 3600 s with api:\/\/orders\/Orders\.Read\.All$/m);
+    assert.match(stdout, /^GET \/orders: 200 /m);
+    assert.match(stdout, /^POST \/orders: 403 .*insufficient_scope/m);
+  });
+});
+
+/** The JavaScript in a document, in order. @param {string} path from the project's root */
+async function snippets(path) {
+  const text = await readFile(join(folder, path), "utf8");
+  return [...text.matchAll(/^```js\n(.*?)^```$/gms)].map(([, code]) => code);
+}
+
+/** The only snippet of a document that contains `mark`. @param {string} path @param {string} mark */
+async function snippet(path, mark) {
+  const found = (await snippets(path)).filter((code) => code.includes(mark));
+  assert.equal(found.length, 1, `${path} has one snippet with ${mark}`);
+  return found[0];
+}
+
+/** @param {string} name @param {string} code @returns {Promise<string>} */
+async function scratchFile(name, code) {
+  const path = join(scratch, name);
+  await writeFile(path, code);
+  return path;
+}
+
+describe("the JavaScript in README.md", () => {
+  test("verifies a token and asks for the role", async () => {
+    const code = await snippet("README.md", "jwtVerify");
+    assert.ok(code.includes("http://127.0.0.1:8787"), "it is for the service of `cargo xtask dev`");
+    const path = await scratchFile("verify.mjs", code.replaceAll("http://127.0.0.1:8787", base));
+    const { authorize } = await import(pathToFileURL(path).href);
+    const { clientId, secret, scope } = application;
+    const { access_token } = await token({ client_id: clientId, client_secret: secret, scope });
+    assert.equal((await authorize(access_token, "Orders.Read.All")).client_id, clientId);
+    await assert.rejects(authorize(access_token, "Orders.Write.All"), /Orders\.Write\.All/);
+    await assert.rejects(authorize(`${access_token.slice(0, -4)}AAAA`, "Orders.Read.All"), {
+      code: "ERR_JWS_SIGNATURE_VERIFICATION_FAILED",
+    });
+  });
+
+  for (const document of ["README.md", "pkg/README.md"]) {
+    test(`issues a token in process (${document})`, async () => {
+      const path = await scratchFile("memory.mjs", await snippet(document, "memoryStore"));
+      const { stdout } = await example([path], { MASTER_KEY });
+      assert.match(stdout, /token_type: 'Bearer'/);
+      assert.match(stdout, /scope: 'api:\/\/orders\/Orders\.Read\.All'/);
+    });
+
+    test(`serves from a KV namespace (${document})`, async () => {
+      const path = await scratchFile(
+        `${document === "README.md" ? "root" : "package"}-kv.mjs`,
+        await snippet(document, "kvStore"),
+      );
+      const { default: served } = await import(pathToFileURL(path).href);
+      const env = { BASE_URL: base, MASTER_KEY, DIRECTORY: worker.namespace };
+      const context = { waitUntil() {} };
+      const { clientId, secret, scope } = application;
+      const request = tokenRequest({ client_id: clientId, client_secret: secret, scope });
+      assert.equal((await served.fetch(request, env, context)).status, 200);
+    });
+  }
+});
+
+test("every link between the documents leads to a file", async () => {
+  const { stdout } = await run("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.md"], {
+    cwd: folder,
+  });
+  const broken = [];
+  for (const path of stdout.split("\n").filter(Boolean)) {
+    const text = await readFile(join(folder, path), "utf8");
+    for (const [, link] of text.matchAll(/\]\(([^)\s#]+)[^)]*\)/g)) {
+      if (/^[a-z]+:/.test(link)) continue;
+      const target = new URL(link, pathToFileURL(join(folder, path)));
+      await readFile(target).catch((error) => {
+        if (error.code !== "EISDIR") broken.push(`${path}: ${link}`);
+      });
+    }
+  }
+  assert.deepEqual(broken, []);
+});
