@@ -93,18 +93,16 @@ export class Driver {
    * @param {Promise<T>} operation
    * @param {(engine: Engine, id: number, result: T) => void} resume
    */
-  async settle(call, id, operation, resume) {
+  settle(call, id, operation, resume) {
     const begun = generation;
-    /** @type {(engine: Engine) => void} */
-    let enter;
-    try {
-      const result = await operation;
-      enter = (engine) => resume(engine, id, result);
-    } catch (error) {
-      enter = (engine) => engine.fail(id, String(error));
-    }
-    if (begun === generation) this.enter(call, enter);
-    else call.lost(false);
+    const go = (/** @type {(engine: Engine) => void} */ enter) => {
+      if (begun === generation) this.enter(call, enter);
+      else call.lost(false);
+    };
+    operation.then(
+      (result) => go((engine) => resume(engine, id, result)),
+      (error) => go((engine) => engine.fail(id, String(error))),
+    );
   }
 
   /** An event must not disturb the request that it tells of. @param {import("./index.d.ts").IssuerEvent} event */
@@ -186,7 +184,7 @@ class Host {
    * @param {Uint8Array<ArrayBuffer>} message
    */
   sign(call, id, key, message) {
-    this.driver.settle(call, id, attempt(() => subtle.sign(key, message)), resumeSigned);
+    this.driver.settle(call, id, subtle.sign(key, message), resumeSigned);
   }
 
   /**

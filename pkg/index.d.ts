@@ -59,7 +59,7 @@ export interface IssuerEvent {
   detail?: string;
   /** The tenant that was addressed. */
   tenant?: string;
-  /** The client that the request says it is from; before authentication a claim, no more. */
+  /** The registered client that the request says it is from; a claim, until it has authenticated. */
   clientId?: string;
 }
 
@@ -76,9 +76,12 @@ export interface IssuerOptions {
   masterKey: string;
   /** While the master key is being rotated: the one before. */
   previousMasterKey?: string;
-  /** Seconds for which records are used from memory; 0 reads the store every time. @default 30 */
+  /**
+   * Seconds for which records are used from memory, at most 3600; 0 reads the store every time.
+   * @default 30
+   */
   cacheTtl?: number;
-  /** Records of each kind that are held in memory. @default 10000 */
+  /** Records that are held in memory. @default 10000 */
   cacheCapacity?: number;
   /** Takes events. @default a line of JSON on the console */
   onEvent?: (event: IssuerEvent) => void;
@@ -163,7 +166,10 @@ export interface Administration {
     api: string;
     roles: string[];
   }): Promise<object>;
-  /** Makes a new signing key. Until `starts` (seconds since 1970; now by default) it is announced. */
+  /**
+   * Makes a new signing key. Until `starts` (seconds since 1970) it is announced in the JWKS: two hours
+   * by default, so that every cached JWKS has it. `starts: 0` is at once, for emergencies.
+   */
   rotateKey(act: {
     tenant: string;
     algorithm: Algorithm;

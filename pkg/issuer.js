@@ -19,7 +19,7 @@ const ADMINISTRATION = /** @type {const} */ ([
   "rotateKey",
 ]);
 
-/** Header blocks as the wasm writes them, parsed once each. @type {Map<string, [string, string][]>} */
+/** Header blocks as the wasm writes them, parsed once each. @type {Map<string, Headers>} */
 const headerBlocks = new Map();
 
 /** A request that waits for its response. */
@@ -100,24 +100,33 @@ class Issuer {
    * @param {{ waitUntil(promise: Promise<unknown>): void }} [context]
    * @returns {Promise<Response>}
    */
-  async fetch(request, context) {
+  fetch(request, context) {
     const { method, headers } = request;
     const contentType = headers.get("content-type") ?? "";
     const authorization = headers.get("authorization") ?? "";
     const head = `${method}\n${request.url}\n${contentType}\n${authorization}`;
-    let body = NOTHING;
-    let broken = WHOLE;
-    if (request.body !== null) {
-      try {
-        body = await read(request, this.#maxBody);
-        if (body.length > this.#maxBody) broken = TOO_LARGE;
-      } catch {
-        broken = UNREADABLE;
-      }
-    }
+    // One promise for the answer and one for the body: each costs as much as a look-up does.
     return new Promise((resolve) => {
       const call = new RequestCall(resolve, this, context);
-      this.#driver.enter(call, (engine) => engine.start(call, head, body, broken, now()));
+      const start = (/** @type {Uint8Array} */ body, broken = WHOLE) => {
+        this.#driver.enter(call, (engine) => engine.start(call, head, body, broken, now()));
+      };
+      if (method === "GET" || method === "HEAD") {
+        start(NOTHING);
+        return;
+      }
+      const declared = headers.get("content-length");
+      const body =
+        declared !== null && Number(declared) <= this.#maxBody
+          ? request.arrayBuffer()
+          : read(request, declared, this.#maxBody);
+      body.then(
+        (bytes) => {
+          if (bytes.byteLength > this.#maxBody) start(NOTHING, TOO_LARGE);
+          else start(new Uint8Array(bytes));
+        },
+        () => start(NOTHING, UNREADABLE),
+      );
     });
   }
 
@@ -151,32 +160,23 @@ const TOO_LARGE = 1;
 const UNREADABLE = 2;
 
 /**
- * The body, or more than `limit` bytes of it if it is longer: no more is ever held.
+ * A body of unknown length, or more than `limit` bytes of it if it is longer: no more is ever held.
  * @param {Request} request
+ * @param {string | null} declared its length, as the client says
  * @param {number} limit
- * @returns {Promise<Uint8Array<ArrayBuffer>>}
+ * @returns {Promise<ArrayBuffer>}
  */
-async function read(request, limit) {
-  const declared = request.headers.get("content-length");
-  if (declared !== null) {
-    if (Number(declared) > limit) return new Uint8Array(limit + 1);
-    return new Uint8Array(await request.arrayBuffer());
-  }
-  const chunks = [];
+async function read(request, declared, limit) {
+  const tooLarge = new ArrayBuffer(limit + 1);
+  if (declared !== null || request.body === null) return declared === null ? NOTHING.buffer : tooLarge;
+  const body = new Uint8Array(limit);
   let length = 0;
-  const stream = /** @type {ReadableStream<Uint8Array>} */ (request.body);
-  for await (const chunk of stream) {
-    chunks.push(chunk);
+  for await (const chunk of request.body) {
+    if (length + chunk.length > limit) return tooLarge;
+    body.set(chunk, length);
     length += chunk.length;
-    if (length > limit) return new Uint8Array(limit + 1);
   }
-  const body = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    body.set(chunk, at);
-    at += chunk.length;
-  }
-  return body;
+  return body.buffer.slice(0, length);
 }
 
 /** @param {string} block names and values, a line each */
@@ -184,9 +184,8 @@ function parseHeaders(block) {
   const known = headerBlocks.get(block);
   if (known !== undefined) return known;
   const lines = block.split("\n");
-  /** @type {[string, string][]} */
-  const headers = [];
-  for (let at = 0; at + 1 < lines.length; at += 2) headers.push([lines[at], lines[at + 1]]);
+  const headers = new Headers();
+  for (let at = 0; at + 1 < lines.length; at += 2) headers.append(lines[at], lines[at + 1]);
   headerBlocks.set(block, headers);
   return headers;
 }
@@ -214,6 +213,11 @@ export function createIssuerFrom(module, options) {
   }
   if (!baseUrl) {
     throw new EdgemintError("invalid_base_url", "no base URL is set, such as https://auth.example.com");
+  }
+  for (const number of [cacheTtl, cacheCapacity]) {
+    if (number !== undefined && !Number.isInteger(number)) {
+      throw new EdgemintError("invalid_options", `cacheTtl and cacheCapacity are whole numbers, not ${number}`);
+    }
   }
   if (!store) throw new EdgemintError("invalid_options", "no store is set");
   const settings = {

@@ -31,8 +31,6 @@ pub enum Reason {
     RepeatedParameter(String),
     /// A parameter of the token request is in the URL.
     ParameterInUrl(String),
-    /// `grant_type` is missing.
-    GrantTypeMissing,
     // Who asks
     /// Two client authentication methods at once.
     SeveralAuthenticationMethods,
@@ -61,6 +59,8 @@ pub enum Reason {
     /// The application is disabled.
     ClientDisabled,
     // What is asked for
+    /// `grant_type` is missing.
+    GrantTypeMissing,
     /// A grant type that nobody registered.
     GrantTypeUnknown,
     /// A grant type that this application may not use.
@@ -159,7 +159,11 @@ impl Reason {
             ),
             Self::BodyTooLarge => wire(413, "invalid_request", "the body is larger than 16 KiB"),
             Self::BodyUnreadable => wire(400, "invalid_request", "the body could not be read"),
-            Self::FormSyntax => wire(400, "invalid_request", "the body is not a well-formed form"),
+            Self::FormSyntax => wire(
+                400,
+                "invalid_request",
+                "the body or the query is not a well-formed form",
+            ),
             Self::RepeatedParameter(_) => wire(
                 400,
                 "invalid_request",

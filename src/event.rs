@@ -21,7 +21,7 @@ pub struct Event {
     /// The tenant that was addressed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<String>,
-    /// The client that the request says it is from. Before authentication it is a claim, no more.
+    /// The registered client that the request says it is from; a claim, until it has authenticated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
 }

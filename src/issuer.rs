@@ -15,6 +15,10 @@ use crate::store::Store;
 use crate::time::UnixTime;
 use crate::token::Unsigned;
 
+/// Most seconds that a record may be cached. A retired signing key stays published, and a new one is
+/// announced, for longer than any location can be behind.
+pub(crate) const MAX_CACHE_TTL: u64 = 3_600;
+
 /// What surrounds the core.
 pub trait Host {
     /// Where the directory lives.
@@ -51,7 +55,7 @@ impl Config {
     /// Records are cached for at most 30 seconds, 10,000 of them.
     ///
     /// # Errors
-    /// [`ConfigError`] if it is anything but an `https` origin; `http` is accepted for this machine's
+    /// [`ConfigError::BaseUrl`] if it is anything but an `https` origin; `http` is accepted for this machine's
     /// loopback addresses only (RFC 8414 section 2 requires `https`).
     ///
     /// ```
@@ -64,7 +68,7 @@ impl Config {
     /// ```
     pub fn new(base_url: &str) -> Result<Self, ConfigError> {
         let base_url = base_url.strip_suffix('/').unwrap_or(base_url);
-        let (scheme, authority) = base_url.split_once("://").ok_or(ConfigError)?;
+        let (scheme, authority) = base_url.split_once("://").ok_or(ConfigError::BaseUrl)?;
         let port = |rest: &str| rest.strip_prefix(':').is_none_or(is_port);
         let well_formed = match authority.strip_prefix('[') {
             Some(rest) => rest.split_once(']').is_some_and(|(ip, rest)| {
@@ -76,7 +80,7 @@ impl Config {
             None => {
                 let (host, rest) = authority
                     .split_at_checked(authority.find(':').unwrap_or(authority.len()))
-                    .ok_or(ConfigError)?;
+                    .ok_or(ConfigError::BaseUrl)?;
                 !host.is_empty()
                     && host
                         .bytes()
@@ -90,7 +94,7 @@ impl Config {
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
         });
         if !well_formed || !(scheme == "https" || scheme == "http" && loopback) {
-            return Err(ConfigError);
+            return Err(ConfigError::BaseUrl);
         }
         Ok(Self {
             base_url: base_url.to_owned(),
@@ -101,12 +105,17 @@ impl Config {
 
     /// Caches records for at most this many seconds: how long a change may take to be in force in
     /// every location. Zero reads the store on every request.
-    #[must_use]
-    pub fn cache_ttl(self, seconds: u64) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// [`ConfigError::CacheTtl`] above 3,600: key rotation relies on it.
+    pub fn cache_ttl(self, seconds: u64) -> Result<Self, ConfigError> {
+        if seconds > MAX_CACHE_TTL {
+            return Err(ConfigError::CacheTtl);
+        }
+        Ok(Self {
             cache_ttl: seconds,
             ..self
-        }
+        })
     }
 
     /// Caches at most this many records.
@@ -124,16 +133,35 @@ fn is_port(text: &str) -> bool {
         .is_ok_and(|port| port.to_string() == text)
 }
 
-/// The base URL is not an origin that edgemint may serve.
+/// The configuration cannot be served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ConfigError;
+pub enum ConfigError {
+    /// The base URL is not an origin that edgemint may serve.
+    BaseUrl,
+    /// Records would be cached for too long.
+    CacheTtl,
+}
+
+impl ConfigError {
+    /// A stable name for the kind of error.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::BaseUrl => "invalid_base_url",
+            Self::CacheTtl => "invalid_options",
+        }
+    }
+}
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "the base URL must be an origin such as `https://auth.example.com`, in lower case and \
-             without a path; `http` is allowed for localhost only",
-        )
+        f.write_str(match self {
+            Self::BaseUrl => {
+                "the base URL must be an origin such as `https://auth.example.com`, in lower case \
+                 and without a path; `http` is allowed for localhost only"
+            }
+            Self::CacheTtl => "records may be cached for 3600 seconds at most",
+        })
     }
 }
 
@@ -289,7 +317,7 @@ mod tests {
             "https://a:",
         ];
         for url in bad {
-            assert_eq!(Config::new(url), Err(ConfigError), "{url}");
+            assert_eq!(Config::new(url), Err(ConfigError::BaseUrl), "{url}");
         }
     }
 }

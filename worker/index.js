@@ -9,7 +9,7 @@ import { createIssuer } from "../pkg/workerd.js";
  * @property {string} BASE_URL such as https://auth.example.com
  * @property {string} MASTER_KEY a secret
  * @property {string} [PREVIOUS_MASTER_KEY] a secret, while the master key is being rotated
- * @property {string} [CACHE_TTL] seconds within which a change is in force everywhere
+ * @property {string} [CACHE_TTL] seconds for which records are used from memory
  */
 
 /** One for the life of the isolate, so that its cache is warm. @type {import("../pkg/index.d.ts").Issuer | undefined} */

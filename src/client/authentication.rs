@@ -3,7 +3,7 @@
 use base64ct::{Base64, Encoding};
 use zeroize::Zeroizing;
 
-use super::secret::PresentedSecret;
+use super::secret::{PresentedSecret, SecretRecord};
 use super::{Application, ClientId, ClientSecret};
 use crate::directory::TenantName;
 use crate::endpoint::form::{self, Form};
@@ -92,6 +92,10 @@ pub(crate) fn authenticate<'a>(
     let presented = PresentedSecret::hash(&credentials.secret, owner, masters);
     let application = application.ok_or(Reason::UnknownClient)?;
     let (mut valid, mut lapsed) = (false, false);
+    let ours = |secret: &SecretRecord| secret.is_under(masters);
+    if !application.secrets.is_empty() && !application.secrets.iter().any(ours) {
+        return Err(Reason::UnknownMasterKey);
+    }
     for secret in &application.secrets {
         let matches = bool::from(secret.matches(&presented));
         if secret.is_valid_at(now) {

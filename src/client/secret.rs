@@ -20,7 +20,7 @@ pub(crate) const PREFIX: &str = "ems_";
 const CHECKSUM: usize = 6;
 /// Characters of 32 bytes in base64url.
 const BODY: usize = 43;
-/// Fewest bytes of a secret brought from elsewhere.
+/// Fewest characters of a secret brought from elsewhere.
 pub(crate) const MIN_IMPORTED: usize = 32;
 /// Most bytes of any secret.
 const MAX: usize = 1_024;
@@ -142,6 +142,11 @@ impl SecretRecord {
     #[must_use]
     pub fn is_valid_at(&self, now: UnixTime) -> bool {
         self.starts <= now && now < self.ends
+    }
+
+    /// Whether it was hashed under one of these master keys, and so can be compared at all.
+    pub(crate) fn is_under(&self, masters: &MasterKeys) -> bool {
+        masters.iter().any(|key| key.id() == self.master)
     }
 
     /// Compares in constant time. A record that cannot be decoded matches nothing.

@@ -17,6 +17,7 @@ use crate::client::{
 };
 use crate::entropy::{self, Entropy, EntropyError};
 use crate::error::Reason;
+use crate::issuer::MAX_CACHE_TTL;
 use crate::key::{Algorithm, KeyRing, MasterKeys, SealError, Signer, SignerError};
 use crate::store::{Expected, Key, KeyError, Put, Store, StoreError};
 use crate::time::UnixTime;
@@ -24,6 +25,9 @@ use crate::token::{DEFAULT_LIFETIME, MAX_LIFETIME, MIN_LIFETIME};
 
 /// Seconds that a secret is valid if nobody says otherwise: 180 days.
 const SECRET_VALIDITY: u64 = 180 * 86_400;
+/// Seconds that a new key is announced if nobody says otherwise: longer than a verifier caches the
+/// JWKS (300 s) and than a location caches the ring ([`MAX_CACHE_TTL`]), together.
+const ANNOUNCEMENT: u64 = 2 * MAX_CACHE_TTL;
 /// Most secrets that an application may have at once.
 const MAX_SECRETS: usize = 20;
 
@@ -145,7 +149,8 @@ pub enum Command {
         tenant: TenantName,
         /// Of this algorithm.
         algorithm: Algorithm,
-        /// When it starts to sign: now by default. Until then it is announced in the JWKS.
+        /// When it starts to sign; until then it is announced in the JWKS. By default after two
+        /// hours, when every cached JWKS has it. A start that has passed is now: for emergencies.
         starts: Option<UnixTime>,
     },
 }
@@ -391,7 +396,7 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
                         return Err(missing("an assignment on", &api));
                     };
                     assigned.roles.retain(|role| !roles.contains(role));
-                    assignments.retain(|assignment| !assignment.roles.is_empty());
+                    assignments.retain(|known| known.api != api || !known.roles.is_empty());
                     Ok(Outcome::default())
                 })
                 .await
@@ -402,9 +407,7 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
                 starts,
             } => {
                 self.tenant(&tenant).await?;
-                let kid = self
-                    .add_key(&tenant, algorithm, starts.unwrap_or(now), now)
-                    .await?;
+                let kid = self.add_key(&tenant, algorithm, starts, now).await?;
                 Ok(Outcome {
                     key_id: Some(kid),
                     ..Outcome::default()
@@ -555,14 +558,16 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
         if found.is_some_and(|(ring, _)| ring.active(algorithm, now).is_some()) {
             return Ok(());
         }
-        self.add_key(tenant, algorithm, now, now).await.map(drop)
+        self.add_key(tenant, algorithm, Some(now), now)
+            .await
+            .map(drop)
     }
 
     async fn add_key(
         &self,
         tenant: &TenantName,
         algorithm: Algorithm,
-        starts: UnixTime,
+        starts: Option<UnixTime>,
         now: UnixTime,
     ) -> Done<String> {
         let key = Name::Ring(tenant.clone()).key()?;
@@ -571,7 +576,12 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
             .load(&key)
             .await?
             .unwrap_or((KeyRing::default(), Expected::Absent));
-        let starts = starts.max(now);
+        // The first key of an algorithm signs at once: nobody holds a JWKS that lacks it for long, and
+        // there is nothing else to sign with.
+        let announced = ring
+            .active(algorithm, now)
+            .map_or(now, |_| now.plus(ANNOUNCEMENT));
+        let starts = starts.unwrap_or(announced).max(now);
         let kid = ring.add(
             tenant.as_str(),
             &generated,
@@ -630,8 +640,11 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
             let secret = ClientSecret::generate(self.entropy)?;
             return Ok((secret.clone(), Some(secret)));
         };
-        if text.len() < MIN_IMPORTED {
-            return Err(invalid("an imported secret has at least 32 characters"));
+        // A form carries no NUL, and nobody means another control character.
+        if text.chars().count() < MIN_IMPORTED || text.contains(char::is_control) {
+            return Err(invalid(
+                "an imported secret has at least 32 characters, and no control character",
+            ));
         }
         let secret = ClientSecret::new(text).ok_or_else(|| {
             invalid(&format!(

@@ -52,7 +52,7 @@ struct TokenResponse<'a> {
 
 impl Submission {
     /// Total and without I/O: whatever is refused here costs no look-up.
-    fn parse(request: &Request<'_>, context: &mut Context) -> Result<Self, Reason> {
+    fn parse(request: &Request<'_>) -> Result<Self, Reason> {
         if !request.content_type.is_some_and(is_form) {
             return Err(Reason::ContentType);
         }
@@ -66,10 +66,8 @@ impl Submission {
         if let Some((name, _)) = query.iter().find(|(name, _)| BODY_ONLY.contains(name)) {
             return Err(Reason::ParameterInUrl(name.to_owned()));
         }
-        let grant_type = form.get("grant_type").ok_or(Reason::GrantTypeMissing)?;
         let credentials = Credentials::parse(request.authorization, &form)?;
-        context.client_id = Some(credentials.client_id.to_string());
-        let grant = TokenRequest::parse(grant_type, &form);
+        let grant = TokenRequest::parse(&form);
         Ok(Self {
             credentials,
             grant,
@@ -87,7 +85,7 @@ impl<H: Host> Issuer<H> {
         context: &mut Context,
     ) -> Result<Response, Reason> {
         context.tenant = Some(tenant_name.to_string());
-        let submission = Submission::parse(request, context)?;
+        let submission = Submission::parse(request)?;
         let client_id = &submission.credentials.client_id;
         let (store, directory) = (self.host().store(), self.directory());
         let (tenant, application, ring) = join3(
@@ -98,6 +96,10 @@ impl<H: Host> Issuer<H> {
         .await;
         let tenant = tenant?.ok_or(Reason::UnknownTenant)?;
         let application = application?;
+        // Only a registered id is told: clients have sent their secret in its place.
+        context.client_id = application
+            .as_ref()
+            .map(|known| known.client_id.to_string());
         let client = authenticate(
             &submission.credentials,
             application.as_deref(),

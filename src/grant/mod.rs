@@ -18,8 +18,9 @@ pub(crate) enum TokenRequest {
 }
 
 impl TokenRequest {
-    /// Reads the grant from a form whose `grant_type` is `grant_type`.
-    pub(crate) fn parse(grant_type: &str, form: &Form) -> Result<Self, Reason> {
+    /// Reads the grant from a form.
+    pub(crate) fn parse(form: &Form) -> Result<Self, Reason> {
+        let grant_type = form.get("grant_type").ok_or(Reason::GrantTypeMissing)?;
         let known = GrantType::ALL
             .into_iter()
             .find(|known| known.name() == grant_type);

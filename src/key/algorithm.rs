@@ -55,7 +55,7 @@ pub struct PublicKey {
 }
 
 /// The members of the public JWKs that are known here: RFC 7518 section 6, RFC 8037 section 2. Not
-/// `jwt-compact`'s own type, which doubled the code for JSON in the wasm: docs/decisions/0003.
+/// `jwt-compact`'s own type, which doubled the code for JSON in the wasm: docs/decisions/0001.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 struct Jwk {

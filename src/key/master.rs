@@ -13,17 +13,17 @@ use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::entropy::{self, Entropy, EntropyError};
 
 /// The keys derived from one master key. Debug output shows its id only.
-#[derive(ZeroizeOnDrop)]
 pub struct MasterKey {
     /// Names the master key in stored records without telling anything about it.
     id: String,
-    pepper: [u8; 32],
-    sealing: [u8; 32],
+    /// HMAC that has taken the pepper in: half of the work, done once.
+    pepper: Hmac<Sha256>,
+    sealing: Zeroizing<[u8; 32]>,
 }
 
 impl MasterKey {
@@ -50,7 +50,8 @@ impl MasterKey {
 
     fn derive(master: &[u8; 32]) -> Result<Self, MasterKeyError> {
         let hkdf = Hkdf::<Sha256>::new(Some(b"edgemint/v1"), master);
-        let (mut id, mut pepper, mut sealing) = ([0; 6], [0; 32], [0; 32]);
+        let mut id = [0; 6];
+        let (mut pepper, mut sealing) = (Zeroizing::new([0; 32]), Zeroizing::new([0; 32]));
         for (label, key) in [
             ("master key id", id.as_mut_slice()),
             ("client secret pepper", pepper.as_mut_slice()),
@@ -59,14 +60,12 @@ impl MasterKey {
             hkdf.expand(label.as_bytes(), key)
                 .map_err(|_| MasterKeyError)?;
         }
-        let derived = Self {
+        let pepper = <Hmac<Sha256> as Mac>::new_from_slice(pepper.as_slice());
+        Ok(Self {
             id: Base64UrlUnpadded::encode_string(&id),
-            pepper,
+            pepper: pepper.map_err(|_| MasterKeyError)?,
             sealing,
-        };
-        pepper.zeroize();
-        sealing.zeroize();
-        Ok(derived)
+        })
     }
 
     /// Names this master key in stored records. It is derived one-way.
@@ -75,12 +74,12 @@ impl MasterKey {
         &self.id
     }
 
-    /// HMAC-SHA-256 under the pepper over the fields, each preceded by its length so that no two
-    /// lists of fields are ever the same message.
+    /// HMAC-SHA-256 under the pepper over the fields, each preceded by its length in two bytes so that
+    /// no two lists of fields are the same message. None is longer than 64 KiB.
     pub(crate) fn digest(&self, fields: &[&[u8]]) -> Option<[u8; 32]> {
-        let mut mac = <Hmac<Sha256> as Mac>::new_from_slice(&self.pepper).ok()?;
+        let mut mac = self.pepper.clone();
         for field in fields {
-            mac.update(&(field.len() as u64).to_be_bytes());
+            mac.update(&u16::try_from(field.len()).ok()?.to_be_bytes());
             mac.update(field);
         }
         Some(mac.finalize().into_bytes().into())
@@ -99,7 +98,7 @@ impl MasterKey {
             msg: plain,
             aad: context.as_bytes(),
         };
-        let cipher = Aes256Gcm::new(&self.sealing.into());
+        let cipher = Aes256Gcm::new((&*self.sealing).into());
         let sealed = cipher
             .encrypt(&Nonce::from(nonce), payload)
             .map_err(|_| SealError::Cipher)?;
@@ -121,7 +120,7 @@ impl MasterKey {
             msg: &ciphertext,
             aad: context.as_bytes(),
         };
-        let cipher = Aes256Gcm::new(&self.sealing.into());
+        let cipher = Aes256Gcm::new((&*self.sealing).into());
         let plain = cipher
             .decrypt(&Nonce::from(nonce), payload)
             .map_err(|_| SealError::Cipher)?;

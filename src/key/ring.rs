@@ -10,12 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::master::{MasterKeys, SealError, Sealed};
 use super::{Algorithm, GeneratedKey, PublicKey};
 use crate::entropy::Entropy;
+use crate::issuer::MAX_CACHE_TTL;
 use crate::time::UnixTime;
 use crate::token::MAX_LIFETIME;
-
-/// Seconds that a retired key stays published beyond the longest token: other locations may go on
-/// signing with it until their cached ring is read again.
-const CACHE_MARGIN: u64 = 3_600;
 
 /// The ring as it is stored: public keys in the clear, private keys sealed.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -120,9 +117,11 @@ impl KeyRing {
                 && (other.starts, &other.kid) > position
                 && other.starts <= now
         });
+        // Other locations may go on signing with it until their cached ring, and the store's own
+        // copy that it was read from, are out of date.
         match successor {
             None => KeyState::Active,
-            Some(next) if now < next.starts.plus(MAX_LIFETIME + CACHE_MARGIN) => KeyState::Retired,
+            Some(next) if now < next.starts.plus(MAX_LIFETIME + 2 * MAX_CACHE_TTL) => KeyState::Retired,
             Some(_) => KeyState::Gone,
         }
     }

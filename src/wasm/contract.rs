@@ -1,5 +1,7 @@
 //! The store contract suite, for stores written in JavaScript.
 
+use std::rc::Rc;
+
 use wasm_bindgen::prelude::*;
 
 use super::exchange::Outcome;
@@ -35,14 +37,11 @@ impl Engine {
     #[wasm_bindgen(js_name = runContract)]
     pub fn run_contract(&self, call: JsValue, run: String, surroundings: JsSurroundings) {
         let started = seconds(surroundings.now());
-        let (issuer, host, answered) = (
-            std::rc::Rc::clone(&self.issuer),
-            self.host.clone(),
-            call.clone(),
-        );
+        let call = Rc::new(call);
+        let (issuer, host, answered) = self.handles(&call);
         let around = Around {
             js: surroundings,
-            exchange: std::rc::Rc::clone(&self.exchange),
+            exchange: Rc::clone(&self.exchange),
         };
         self.spawn(call, started, async move {
             match contract::run(issuer.host().store(), &around, &run).await {
@@ -55,7 +54,7 @@ impl Engine {
 
 struct Around {
     js: JsSurroundings,
-    exchange: std::rc::Rc<super::Exchange>,
+    exchange: Rc<super::Exchange>,
 }
 
 impl Surroundings for Around {

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use wasm_bindgen::JsValue;
@@ -34,7 +35,7 @@ pub(super) enum Outcome {
 pub(super) struct Exchange {
     last_id: Cell<u32>,
     task: Cell<u32>,
-    call: RefCell<JsValue>,
+    call: RefCell<Rc<JsValue>>,
     operations: RefCell<HashMap<u32, State>>,
 }
 
@@ -53,7 +54,7 @@ impl Exchange {
     }
 
     /// From now on, operations belong to this task.
-    pub(super) fn enter(&self, task: u32, call: JsValue) {
+    pub(super) fn enter(&self, task: u32, call: Rc<JsValue>) {
         self.task.set(task);
         self.call.replace(call);
     }

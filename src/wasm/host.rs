@@ -1,5 +1,6 @@
 //! The core's traits, on operations that JavaScript performs.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use wasm_bindgen::prelude::*;
@@ -19,7 +20,6 @@ use crate::{Host, UnixTime};
 extern "C" {
     /// What JavaScript provides: see `pkg/driver.js`. An operation must not call back into wasm
     /// before it has returned, and must not throw.
-    #[derive(Clone)]
     pub type JsHost;
 
     #[wasm_bindgen(method)]
@@ -88,17 +88,19 @@ extern "C" {
 
 /// The core's surroundings in JavaScript.
 pub(super) struct WasmHost {
-    js: JsHost,
+    js: Rc<JsHost>,
     exchange: Rc<Exchange>,
     guarantees: Guarantees,
+    pool: RefCell<Pool>,
 }
 
 impl WasmHost {
-    pub(super) fn new(js: JsHost, exchange: Rc<Exchange>, guarantees: Guarantees) -> Self {
+    pub(super) fn new(js: Rc<JsHost>, exchange: Rc<Exchange>, guarantees: Guarantees) -> Self {
         Self {
             js,
             exchange,
             guarantees,
+            pool: RefCell::default(),
         }
     }
 }
@@ -128,7 +130,35 @@ impl Host for WasmHost {
 
 impl Entropy for WasmHost {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
-        getrandom::fill(bytes).map_err(|_| EntropyError)
+        self.pool.borrow_mut().fill(bytes)
+    }
+}
+
+/// Bytes drawn from the host ahead of need: asking it for 16 bytes costs as much as the rest of a
+/// request does in wasm. What has been handed out is wiped here.
+#[derive(Default)]
+struct Pool {
+    drawn: Zeroizing<Vec<u8>>,
+}
+
+impl Pool {
+    const SIZE: usize = 1_024;
+
+    fn fill(&mut self, bytes: &mut [u8]) -> Result<(), EntropyError> {
+        if self.drawn.len() < bytes.len() {
+            self.drawn.resize(Self::SIZE.max(bytes.len()), 0);
+            getrandom::fill(&mut self.drawn).map_err(|_| {
+                // Nothing half drawn is ever handed out.
+                self.drawn.clear();
+                EntropyError
+            })?;
+        }
+        let rest = self.drawn.len() - bytes.len();
+        for (to, from) in bytes.iter_mut().zip(self.drawn.iter_mut().skip(rest)) {
+            *to = std::mem::take(from);
+        }
+        self.drawn.truncate(rest);
+        Ok(())
     }
 }
 

@@ -57,7 +57,7 @@ fn refusal(code: &str, message: impl ToString) -> String {
 #[wasm_bindgen]
 pub struct Engine {
     issuer: Rc<Issuer<WasmHost>>,
-    host: JsHost,
+    host: Rc<JsHost>,
     exchange: Rc<Exchange>,
     tasks: RefCell<BTreeMap<u32, Task>>,
 }
@@ -65,7 +65,7 @@ pub struct Engine {
 struct Task {
     future: Pin<Box<dyn Future<Output = ()>>>,
     /// The JavaScript object that is to be told the answer.
-    call: JsValue,
+    call: Rc<JsValue>,
     started: UnixTime,
 }
 
@@ -80,9 +80,11 @@ impl Engine {
         let options: Options =
             serde_json::from_str(options).map_err(|error| refusal("invalid_options", error))?;
         let mut config =
-            Config::new(&options.base_url).map_err(|error| refusal("invalid_base_url", error))?;
+            Config::new(&options.base_url).map_err(|error| refusal(error.code(), error))?;
         if let Some(seconds) = options.cache_ttl {
-            config = config.cache_ttl(seconds);
+            config = config
+                .cache_ttl(seconds)
+                .map_err(|error| refusal(error.code(), error))?;
         }
         if let Some(records) = options.cache_capacity {
             config = config.cache_capacity(records);
@@ -94,7 +96,9 @@ impl Engine {
         let previous = options.previous_master_key.map(parse).transpose()?;
         let masters = MasterKeys::new(parse(options.master_key)?, previous);
         let exchange = Rc::new(Exchange::default());
-        let surroundings = WasmHost::new(host.clone(), Rc::clone(&exchange), options.guarantees);
+        let host = Rc::new(host);
+        let surroundings =
+            WasmHost::new(Rc::clone(&host), Rc::clone(&exchange), options.guarantees);
         let issuer = Rc::new(Issuer::new(surroundings, config, masters));
         Ok(Self {
             issuer,
@@ -116,7 +120,8 @@ impl Engine {
     pub fn start(&self, call: JsValue, head: String, body: Vec<u8>, broken: u8, now: f64) {
         let now = seconds(now);
         let (head, body) = (Zeroizing::new(head), Zeroizing::new(body));
-        let (issuer, host, answered) = (Rc::clone(&self.issuer), self.host.clone(), call.clone());
+        let call = Rc::new(call);
+        let (issuer, host, answered) = self.handles(&call);
         self.spawn(call, now, async move {
             let mut lines = head.splitn(4, '\n');
             let mut line = || lines.next().unwrap_or_default();
@@ -152,7 +157,8 @@ impl Engine {
     /// Starts an act of administration: a `Command` in JSON. What came of it goes to `call`.
     pub fn administer(&self, call: JsValue, command: &str, now: f64) {
         let now = seconds(now);
-        let (issuer, host, answered) = (Rc::clone(&self.issuer), self.host.clone(), call.clone());
+        let call = Rc::new(call);
+        let (issuer, host, answered) = self.handles(&call);
         let command = serde_json::from_str::<Command>(command);
         self.spawn(call, now, async move {
             let outcome = match command {
@@ -169,7 +175,8 @@ impl Engine {
     /// Starts to read again what is about to go out of date.
     pub fn refresh(&self, call: JsValue, now: f64) {
         let now = seconds(now);
-        let (issuer, host, answered) = (Rc::clone(&self.issuer), self.host.clone(), call.clone());
+        let call = Rc::new(call);
+        let (issuer, host, answered) = self.handles(&call);
         self.spawn(call, now, async move {
             issuer.refresh(now).await;
             host.done(&answered, "{}");
@@ -219,7 +226,16 @@ impl Engine {
 }
 
 impl Engine {
-    fn spawn(&self, call: JsValue, now: UnixTime, future: impl Future<Output = ()> + 'static) {
+    /// What a task holds on to. (A `JsValue` is cloned by a call into JavaScript, an `Rc` is not.)
+    fn handles(&self, call: &Rc<JsValue>) -> (Rc<Issuer<WasmHost>>, Rc<JsHost>, Rc<JsValue>) {
+        (
+            Rc::clone(&self.issuer),
+            Rc::clone(&self.host),
+            Rc::clone(call),
+        )
+    }
+
+    fn spawn(&self, call: Rc<JsValue>, now: UnixTime, future: impl Future<Output = ()> + 'static) {
         let id = self.exchange.next_id();
         let task = Task {
             future: Box::pin(future),
@@ -241,7 +257,7 @@ impl Engine {
     }
 
     fn poll(&self, id: u32, mut task: Task) {
-        self.exchange.enter(id, task.call.clone());
+        self.exchange.enter(id, Rc::clone(&task.call));
         // Nothing in the core asks to be woken: a task goes on when its operation is resumed.
         let polled = task
             .future

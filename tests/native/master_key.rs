@@ -31,7 +31,7 @@ fn new_records_are_written_under_the_current_master_key() {
     let (world, old) = world_and_client();
     let rotated = world.elsewhere_with(masters(2, Some(1)));
     let new = rotated.add_secret(&old.id, json!({}));
-    rotated.administer(json!({"rotateKey": {"tenant": "demo", "algorithm": "ES256"}}));
+    rotated.administer(json!({"rotateKey": {"tenant": "demo", "algorithm": "ES256", "starts": 0}}));
     for client in [&old, &new] {
         rotated.token(&rotated.send(&client.asks(DEFAULT)));
     }
@@ -50,7 +50,7 @@ fn locations_with_the_old_and_the_new_configuration_serve_side_by_side() {
     let told = world.elsewhere_with(masters(1, Some(2)));
     let switched = world.elsewhere_with(masters(2, Some(1)));
     let new = switched.add_secret(&old.id, json!({}));
-    switched.administer(json!({"rotateKey": {"tenant": "demo", "algorithm": "ES256"}}));
+    switched.administer(json!({"rotateKey": {"tenant": "demo", "algorithm": "ES256", "starts": 0}}));
     for location in [&told, &switched] {
         for client in [&old, &new] {
             location.token(&location.send(&client.asks(DEFAULT)));
@@ -59,12 +59,15 @@ fn locations_with_the_old_and_the_new_configuration_serve_side_by_side() {
 }
 
 #[test]
-fn a_wrong_master_key_accepts_no_secret() {
+fn under_a_wrong_master_key_no_secret_is_accepted_and_the_operator_hears_why() {
     let (world, client) = world_and_client();
     let wrong = world.elsewhere_with(masters(3, None));
+    // It is not the client's fault, and must not read like a wrong secret.
     wrong
         .send(&client.asks(DEFAULT))
-        .refused(401, "invalid_client");
+        .refused(500, "server_error");
+    let reasons: Vec<_> = world.events().iter().map(|event| event.reason).collect();
+    assert_eq!(reasons, ["unknown_master_key"]);
 }
 
 #[test]
@@ -78,7 +81,7 @@ fn a_signing_key_sealed_under_an_unknown_master_key_is_a_server_error_and_an_eve
     assert_eq!(reasons, ["unknown_master_key"]);
     // The keys are public all the same, and a new one signs.
     assert_eq!(wrong.published(), world.published());
-    wrong.administer(json!({"rotateKey": {"tenant": "demo", "algorithm": "ES256"}}));
+    wrong.administer(json!({"rotateKey": {"tenant": "demo", "algorithm": "ES256", "starts": 0}}));
     wrong.token(&wrong.send(&new.asks(DEFAULT)));
 }
 

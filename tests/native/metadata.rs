@@ -167,7 +167,7 @@ fn r37_metadata_may_be_cached_and_read_by_any_page() {
 fn r38_a_key_has_public_parts_only_and_kid_use_and_alg() {
     let world = World::demo();
     for algorithm in ["EdDSA", "ES256"] {
-        world.administer(json!({"rotateKey": {"tenant": "demo", "algorithm": algorithm}}));
+        world.administer(json!({"rotateKey": {"tenant": "demo", "algorithm": algorithm, "starts": 0}}));
     }
     let jwks = world.get(JWKS).accepted();
     assert_eq!(jwks.as_object().unwrap().len(), 1);
@@ -246,7 +246,7 @@ fn r38_a_retired_key_is_published_until_its_last_token_has_expired() {
     elsewhere.send(&slow).accepted();
     let retired = world.published();
     world.around.clock.pass(10);
-    world.administer(json!({"rotateKey": {"tenant": "demo", "algorithm": "ES256"}}));
+    world.administer(json!({"rotateKey": {"tenant": "demo", "algorithm": "ES256", "starts": 0}}));
     // The other location still has the ring of before, and signs with the key that is retired.
     world.around.clock.pass(19);
     let last = elsewhere.token(&elsewhere.send(&slow));
@@ -267,7 +267,7 @@ fn r38_keys_that_are_gone_leave_the_ring_with_the_next_rotation() {
     let client = world.client(&[]);
     for _ in 0..5 {
         world.around.clock.pass(2 * LONGEST_LIFE);
-        world.administer(json!({"rotateKey": {"tenant": "demo", "algorithm": "ES256"}}));
+        world.administer(json!({"rotateKey": {"tenant": "demo", "algorithm": "ES256", "starts": 0}}));
         world.token(&world.send(&client.asks(DEFAULT)));
     }
     let ring = world.around.store.text(&crate::support::key("keys"));
@@ -280,7 +280,7 @@ fn r38_a_rotation_of_one_algorithm_leaves_the_others_alone() {
     let world = World::demo();
     let client = world.client(&[]);
     let before = world.token(&world.send(&client.asks(DEFAULT)));
-    world.administer(json!({"rotateKey": {"tenant": "demo", "algorithm": "EdDSA"}}));
+    world.administer(json!({"rotateKey": {"tenant": "demo", "algorithm": "EdDSA", "starts": 0}}));
     world.around.clock.pass(2 * LONGEST_LIFE);
     let after = world.token(&world.send(&client.asks(DEFAULT)));
     assert_eq!(after.kid(), before.kid());

@@ -137,13 +137,13 @@ describe("examples/api.js", () => {
     return { status: response.status, challenge, body: await response.text() };
   }
 
-  test("r46 a request without credentials is 401 with a bare challenge", async () => {
+  test("a request without credentials is 401 with a bare challenge (r46)", async () => {
     const { status, challenge } = await call("GET");
     assert.deepEqual([status, challenge], [401, "Bearer"]);
     assert.equal((await call("GET", "Basic YTpi")).challenge, "Bearer");
   });
 
-  test("r46 a bad token is 401 invalid_token", async () => {
+  test("a bad token is 401 invalid_token (r46)", async () => {
     const { clientId, secret, scope } = application;
     const { access_token } = await token({ client_id: clientId, client_secret: secret, scope });
     const [header, claims, signature] = access_token.split(".");
@@ -156,7 +156,7 @@ describe("examples/api.js", () => {
     }
   });
 
-  test("r46 a token of the same issuer for another API is 401 invalid_token", async () => {
+  test("a token of the same issuer for another API is 401 invalid_token (r46)", async () => {
     await worker.admin.createApi({ tenant: "demo", identifier: "api://others" });
     const { clientId, secret } = application;
     const scope = "api://others/.default";
@@ -165,7 +165,7 @@ describe("examples/api.js", () => {
     assert.deepEqual([status, challenge], [401, 'Bearer error="invalid_token"']);
   });
 
-  test("r46 a missing role is 403 insufficient_scope, and the role that is there is 200", async () => {
+  test("a missing role is 403 insufficient_scope, and the role that is there is 200 (r46)", async () => {
     const { clientId, secret, scope } = application;
     const { access_token } = await token({ client_id: clientId, client_secret: secret, scope });
     const refused = await call("POST", `Bearer ${access_token}`);
@@ -247,10 +247,29 @@ describe("the JavaScript in README.md", () => {
   }
 });
 
+test("the act of administration in docs/deploy.md adds a signing key to the records", async () => {
+  const place = await mkdtemp(join(scratch, "deploy-"));
+  const file = join(place, "directory.json");
+  const script = join(folder, "examples/first-application.js");
+  await run(process.execPath, [script, "--out", file], { env: environment({ MASTER_KEY }) });
+  const path = await scratchFile("rotate.mjs", await snippet("docs/deploy.md", "rotateKey"));
+  const rotated = { cwd: place, env: environment({ MASTER_KEY }) };
+  const ring = async () => {
+    const records = JSON.parse(await readFile(file, "utf8"));
+    assert.ok(records.every((/** @type {any} */ { metadata }) => metadata.version.length > 0));
+    const found = records.find((/** @type {any} */ { key }) => key === "directory/demo:keys");
+    return JSON.parse(found.value).keys;
+  };
+  assert.equal((await ring()).length, 1);
+  await run(process.execPath, [path], rotated);
+  assert.equal((await ring()).length, 2);
+});
+
 test("every link between the documents leads to a file", async () => {
   const { stdout } = await run("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.md"], {
     cwd: folder,
   });
+  /** @type {string[]} */
   const broken = [];
   for (const path of stdout.split("\n").filter(Boolean)) {
     const text = await readFile(join(folder, path), "utf8");
