@@ -93,20 +93,17 @@ async function post({ url, body, seconds, connections }) {
           errors += 1;
           resolve();
         };
-        http
-          .request(url, { agent, method: "POST", headers, timeout: 5000 }, (response) => {
-            if (response.statusCode !== 200) errors += 1;
-            response.on("data", (chunk) => (bytes += chunk.length));
-            response.once("error", failed).once("end", () => {
-              times.push(performance.now() - start);
-              resolve();
-            });
-          })
-          .once("timeout", function () {
-            this.destroy(new Error("timed out"));
-          })
-          .once("error", failed)
-          .end(body);
+        const options = { agent, method: "POST", headers, timeout: 5000 };
+        const request = http.request(url, options, (response) => {
+          if (response.statusCode !== 200) errors += 1;
+          response.on("data", (chunk) => (bytes += chunk.length));
+          response.once("error", failed).once("end", () => {
+            times.push(performance.now() - start);
+            resolve();
+          });
+        });
+        request.once("timeout", () => request.destroy(new Error("timed out")));
+        request.once("error", failed).end(body);
       })
     );
   const connection = async () => {

@@ -132,6 +132,7 @@ export function modulesFrom(entry) {
  * @param {Worker} main
  */
 function configuration(folder, port, main) {
+  /** @type {[string, Worker][]} */
   const workers = [["main", main], ...Object.entries(main.namespaces ?? {})];
   const services = workers.map(
     ([name, worker]) => `(name = ${quote(name)}, worker = ${definition(folder, name, worker)})`,

@@ -42,15 +42,15 @@ export class Driver {
 
   /**
    * @param {WebAssembly.Module} module
-   * @param {Record<string, unknown>} options for `Engine`
-   * @param {import("./index.d.ts").Store} store
+   * @param {import("./index.d.ts").IssuerOptions} options
    * @param {(event: import("./index.d.ts").IssuerEvent) => void} onEvent
    */
-  constructor(module, options, store, onEvent) {
+  constructor(module, options, onEvent) {
     this.module = module;
     this.options = options;
+    this.store = options.store;
     this.onEvent = onEvent;
-    this.#host = new Host(this, store);
+    this.#host = new Host(this, options.store);
     this.engine();
   }
 
@@ -59,7 +59,18 @@ export class Driver {
     if (this.#engine !== undefined && this.#generation === generation) return this.#engine;
     boot(this.module);
     try {
-      this.#engine = new Engine(JSON.stringify(this.options), this.#host);
+      const { baseUrl, masterKey, previousMasterKey, cacheTtl, cacheCapacity } = this.options;
+      const { atomic, readYourWrites } = this.store.guarantees;
+      this.#engine = new Engine(
+        this.#host,
+        baseUrl,
+        masterKey,
+        previousMasterKey || undefined,
+        cacheTtl,
+        cacheCapacity,
+        atomic,
+        readYourWrites,
+      );
     } catch (refusal) {
       if (typeof refusal !== "string") throw refusal;
       const [code, message] = refusal.split("\n");
@@ -126,6 +137,8 @@ class Host {
   constructor(driver, store) {
     this.driver = driver;
     this.store = store;
+    /** The header blocks that the engine has told, by their numbers. @type {Headers[]} */
+    this.blocks = [];
   }
 
   /** @param {Call} call @param {number} id @param {string} partition @param {string} name */
@@ -187,12 +200,20 @@ class Host {
     this.driver.settle(call, id, subtle.sign(key, message), resumeSigned);
   }
 
+  /** @param {number} block @param {string} text names and values, a line each */
+  headers(block, text) {
+    const lines = text.split("\n");
+    const headers = new Headers();
+    for (let at = 0; at < lines.length; at += 2) headers.append(lines[at], lines[at + 1]);
+    this.blocks[block] = headers;
+  }
+
   /**
-   * @param {import("./issuer.js").RequestCall} call @param {number} status
-   * @param {string} headers @param {Uint8Array<ArrayBuffer>} body @param {boolean} refresh
+   * @param {import("./issuer.js").RequestCall} call @param {number} status @param {number} block
+   * @param {Uint8Array<ArrayBuffer>} body @param {boolean} refresh
    */
-  respond(call, status, headers, body, refresh) {
-    call.respond(status, headers, body, refresh);
+  respond(call, status, block, body, refresh) {
+    call.respond(status, this.blocks[block], body, refresh);
   }
 
   /** @param {import("./issuer.js").OutcomeCall} call @param {string} outcome */

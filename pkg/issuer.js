@@ -19,9 +19,6 @@ const ADMINISTRATION = /** @type {const} */ ([
   "rotateKey",
 ]);
 
-/** Header blocks as the wasm writes them, parsed once each. @type {Map<string, Headers>} */
-const headerBlocks = new Map();
-
 /** A request that waits for its response. */
 export class RequestCall extends Call {
   /**
@@ -36,10 +33,13 @@ export class RequestCall extends Call {
     this.context = context;
   }
 
-  /** @param {number} status @param {string} headers @param {Uint8Array<ArrayBuffer>} body @param {boolean} refresh */
+  /**
+   * @param {number} status @param {Headers} headers @param {Uint8Array<ArrayBuffer>} body
+   * @param {boolean} refresh
+   */
   respond(status, headers, body, refresh) {
     // The bytes are copied by the constructor: Fetch section 5.2, "extract a body".
-    this.resolve(new Response(body, { status, headers: parseHeaders(headers) }));
+    this.resolve(new Response(body, { status, headers }));
     if (refresh) {
       // After the wasm has returned: it is not entered twice.
       const refreshed = Promise.resolve().then(() => this.issuer.refresh());
@@ -179,17 +179,6 @@ async function read(request, declared, limit) {
   return body.buffer.slice(0, length);
 }
 
-/** @param {string} block names and values, a line each */
-function parseHeaders(block) {
-  const known = headerBlocks.get(block);
-  if (known !== undefined) return known;
-  const lines = block.split("\n");
-  const headers = new Headers();
-  for (let at = 0; at + 1 < lines.length; at += 2) headers.append(lines[at], lines[at + 1]);
-  headerBlocks.set(block, headers);
-  return headers;
-}
-
 /** A line of structured log: the default event sink. @param {import("./index.d.ts").IssuerEvent} event */
 function log(event) {
   const line = JSON.stringify({ edgemint: event });
@@ -203,7 +192,7 @@ function log(event) {
  * @returns {import("./index.d.ts").Issuer}
  */
 export function createIssuerFrom(module, options) {
-  const { baseUrl, store, masterKey, previousMasterKey, cacheTtl, cacheCapacity, onEvent } = options;
+  const { baseUrl, store, masterKey, cacheTtl, cacheCapacity, onEvent } = options;
   if (!masterKey) {
     throw new EdgemintError(
       "missing_master_key",
@@ -215,18 +204,11 @@ export function createIssuerFrom(module, options) {
     throw new EdgemintError("invalid_base_url", "no base URL is set, such as https://auth.example.com");
   }
   for (const number of [cacheTtl, cacheCapacity]) {
-    if (number !== undefined && !Number.isInteger(number)) {
-      throw new EdgemintError("invalid_options", `cacheTtl and cacheCapacity are whole numbers, not ${number}`);
+    if (number !== undefined && !(Number.isInteger(number) && number >= 0)) {
+      const message = `cacheTtl and cacheCapacity are whole numbers, not ${number}`;
+      throw new EdgemintError("invalid_options", message);
     }
   }
   if (!store) throw new EdgemintError("invalid_options", "no store is set");
-  const settings = {
-    baseUrl,
-    masterKey,
-    previousMasterKey: previousMasterKey || undefined,
-    cacheTtl,
-    cacheCapacity,
-    guarantees: store.guarantees,
-  };
-  return new Issuer(new Driver(module, settings, store, onEvent ?? log));
+  return new Issuer(new Driver(module, options, onEvent ?? log));
 }

@@ -243,7 +243,8 @@ impl<H: Host> Issuer<H> {
 
     /// The issuer identifier of a tenant: RFC 8414 section 2.
     pub(crate) fn identifier(&self, tenant: &TenantName) -> String {
-        format!("{}/{tenant}", self.config.base_url)
+        // Once a request: joining does without the machinery of formatting.
+        [self.config.base_url.as_str(), "/", tenant.as_str()].concat()
     }
 
     /// The key that signs with `algorithm` now, unsealed and imported on its first use.

@@ -20,8 +20,9 @@ export default {
    * @param {Request} request
    * @param {Env} env
    * @param {{ waitUntil(promise: Promise<unknown>): void }} context
+   * @returns {Response | Promise<Response>}
    */
-  async fetch(request, env, context) {
+  fetch(request, env, context) {
     try {
       issuer ??= createIssuer({
         baseUrl: env.BASE_URL,

@@ -84,7 +84,7 @@ impl<H: Host> Issuer<H> {
         now: UnixTime,
         context: &mut Context,
     ) -> Result<Response, Reason> {
-        context.tenant = Some(tenant_name.to_string());
+        context.tenant = Some(tenant_name.as_str().to_owned());
         let submission = Submission::parse(request)?;
         let client_id = &submission.credentials.client_id;
         let (store, directory) = (self.host().store(), self.directory());

@@ -121,7 +121,9 @@ impl KeyRing {
         // copy that it was read from, are out of date.
         match successor {
             None => KeyState::Active,
-            Some(next) if now < next.starts.plus(MAX_LIFETIME + 2 * MAX_CACHE_TTL) => KeyState::Retired,
+            Some(next) if now < next.starts.plus(MAX_LIFETIME + 2 * MAX_CACHE_TTL) => {
+                KeyState::Retired
+            }
             Some(_) => KeyState::Gone,
         }
     }

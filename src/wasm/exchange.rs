@@ -1,7 +1,6 @@
 //! Where operations wait for their results.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -36,7 +35,7 @@ pub(super) struct Exchange {
     last_id: Cell<u32>,
     task: Cell<u32>,
     call: RefCell<Rc<JsValue>>,
-    operations: RefCell<HashMap<u32, State>>,
+    operations: RefCell<Vec<(u32, State)>>,
 }
 
 enum State {
@@ -62,12 +61,23 @@ impl Exchange {
     /// Takes the result of an operation, and says which task waits for it. `None` if none does.
     pub(super) fn settle(&self, operation: u32, outcome: Outcome) -> Option<u32> {
         let mut operations = self.operations.borrow_mut();
-        let state = operations.get_mut(&operation)?;
+        let (_, state) = operations.iter_mut().find(|(id, _)| *id == operation)?;
         let State::Waiting(task) = *state else {
             return None;
         };
         *state = State::Settled(outcome);
         Some(task)
+    }
+
+    fn take_settled(&self, operation: u32) -> Option<Outcome> {
+        let mut operations = self.operations.borrow_mut();
+        let settled =
+            |(id, state): &(u32, State)| *id == operation && matches!(state, State::Settled(_));
+        let at = operations.iter().position(settled)?;
+        match operations.swap_remove(at) {
+            (_, State::Settled(outcome)) => Some(outcome),
+            (_, State::Waiting(_)) => None,
+        }
     }
 
     /// An operation: `begin` hands it to JavaScript, with the call that it is for and its id.
@@ -95,18 +105,13 @@ impl<B: FnOnce(&JsValue, u32) + Unpin> Future for Operation<'_, B> {
         if let Some(begin) = self.begin.take() {
             self.id = exchange.next_id();
             let waiting = State::Waiting(exchange.task.get());
-            exchange.operations.borrow_mut().insert(self.id, waiting);
+            exchange.operations.borrow_mut().push((self.id, waiting));
             begin(&exchange.call.borrow(), self.id);
             return Poll::Pending;
         }
-        let mut operations = exchange.operations.borrow_mut();
-        match operations.remove(&self.id) {
-            Some(State::Settled(outcome)) => Poll::Ready(outcome),
-            Some(waiting) => {
-                operations.insert(self.id, waiting);
-                Poll::Pending
-            }
-            None => Poll::Ready(Outcome::Failed("the operation was forgotten".into())),
+        match exchange.take_settled(self.id) {
+            Some(outcome) => Poll::Ready(outcome),
+            None => Poll::Pending,
         }
     }
 }
@@ -114,7 +119,10 @@ impl<B: FnOnce(&JsValue, u32) + Unpin> Future for Operation<'_, B> {
 impl<B> Drop for Operation<'_, B> {
     fn drop(&mut self) {
         if self.begin.is_none() {
-            self.exchange.operations.borrow_mut().remove(&self.id);
+            self.exchange
+                .operations
+                .borrow_mut()
+                .retain(|(id, _)| *id != self.id);
         }
     }
 }

@@ -66,12 +66,16 @@ extern "C" {
     #[wasm_bindgen(method)]
     fn sign(this: &JsHost, call: &JsValue, id: u32, key: &JsValue, message: &[u8]);
 
+    /// Names and values of a header block, a line each.
+    #[wasm_bindgen(method)]
+    pub(super) fn headers(this: &JsHost, block: usize, lines: &str);
+
     #[wasm_bindgen(method)]
     pub(super) fn respond(
         this: &JsHost,
         call: &JsValue,
         status: u16,
-        headers: &str,
+        block: usize,
         body: &[u8],
         refresh: bool,
     );

@@ -11,14 +11,14 @@ mod contract;
 mod exchange;
 mod host;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Waker};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroizing;
 
@@ -36,18 +36,6 @@ use host::WasmHost;
 /// runtime cancelled what it waited for.
 const PATIENCE: u64 = 120;
 
-/// How an issuer is set up: what `createIssuer` passes.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Options {
-    base_url: String,
-    master_key: String,
-    previous_master_key: Option<String>,
-    cache_ttl: Option<u64>,
-    cache_capacity: Option<usize>,
-    guarantees: Guarantees,
-}
-
 /// An error with a stable code, as JavaScript receives it.
 fn refusal(code: &str, message: impl ToString) -> String {
     format!("{code}\n{}", message.to_string())
@@ -59,10 +47,40 @@ pub struct Engine {
     issuer: Rc<Issuer<WasmHost>>,
     host: Rc<JsHost>,
     exchange: Rc<Exchange>,
-    tasks: RefCell<BTreeMap<u32, Task>>,
+    blocks: Rc<HeaderBlocks>,
+    /// The oldest first. Few are in flight at once: a list is smaller and faster than a map.
+    tasks: RefCell<Vec<Task>>,
+}
+
+/// The header blocks that responses have had so far. JavaScript is told each once, and only its number
+/// from then on: decoding text is the dearest crossing there is.
+#[derive(Default)]
+struct HeaderBlocks(RefCell<Vec<Headers>>);
+
+type Headers = Vec<(&'static str, Cow<'static, str>)>;
+
+impl HeaderBlocks {
+    /// More than there are kinds of responses; a block beyond it takes the place of the last one.
+    const MOST: usize = 64;
+
+    fn number(&self, headers: &Headers, host: &JsHost) -> usize {
+        let mut blocks = self.0.borrow_mut();
+        if let Some(known) = blocks.iter().position(|known| known == headers) {
+            return known;
+        }
+        blocks.truncate(Self::MOST - 1);
+        blocks.push(headers.clone());
+        let lines = headers
+            .iter()
+            .flat_map(|(name, value)| [*name, value.as_ref()]);
+        let number = blocks.len() - 1;
+        host.headers(number, &lines.collect::<Vec<_>>().join("\n"));
+        number
+    }
 }
 
 struct Task {
+    id: u32,
     future: Pin<Box<dyn Future<Output = ()>>>,
     /// The JavaScript object that is to be told the answer.
     call: Rc<JsValue>,
@@ -71,39 +89,57 @@ struct Task {
 
 #[wasm_bindgen]
 impl Engine {
-    /// An issuer over the operations of `host`; `options` is JSON.
+    /// An issuer over the operations of `host`: the options of `createIssuer`, and what its store
+    /// promises.
     ///
     /// # Errors
     /// A code and a message, a line each, if an option is not what it should be.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "an options object costs 3 KB of gzipped wasm"
+    )]
     #[wasm_bindgen(constructor)]
-    pub fn new(options: &str, host: JsHost) -> Result<Self, String> {
-        let options: Options =
-            serde_json::from_str(options).map_err(|error| refusal("invalid_options", error))?;
-        let mut config =
-            Config::new(&options.base_url).map_err(|error| refusal(error.code(), error))?;
-        if let Some(seconds) = options.cache_ttl {
+    pub fn new(
+        host: JsHost,
+        base_url: &str,
+        master_key: String,
+        previous_master_key: Option<String>,
+        cache_ttl: Option<u32>,
+        cache_capacity: Option<usize>,
+        atomic: bool,
+        read_your_writes: bool,
+    ) -> Result<Self, String> {
+        let mut config = Config::new(base_url).map_err(|error| refusal(error.code(), error))?;
+        if let Some(seconds) = cache_ttl {
             config = config
-                .cache_ttl(seconds)
+                .cache_ttl(u64::from(seconds))
                 .map_err(|error| refusal(error.code(), error))?;
         }
-        if let Some(records) = options.cache_capacity {
+        if let Some(records) = cache_capacity {
             config = config.cache_capacity(records);
         }
         let parse = |text: String| {
             let text = Zeroizing::new(text);
             MasterKey::parse(&text).map_err(|error| refusal("invalid_master_key", error))
         };
-        let previous = options.previous_master_key.map(parse).transpose()?;
-        let masters = MasterKeys::new(parse(options.master_key)?, previous);
+        let previous = previous_master_key.map(parse).transpose()?;
+        let masters = MasterKeys::new(parse(master_key)?, previous);
         let exchange = Rc::new(Exchange::default());
         let host = Rc::new(host);
-        let surroundings =
-            WasmHost::new(Rc::clone(&host), Rc::clone(&exchange), options.guarantees);
+        let surroundings = WasmHost::new(
+            Rc::clone(&host),
+            Rc::clone(&exchange),
+            Guarantees {
+                atomic,
+                read_your_writes,
+            },
+        );
         let issuer = Rc::new(Issuer::new(surroundings, config, masters));
         Ok(Self {
             issuer,
             host,
             exchange,
+            blocks: Rc::default(),
             tasks: RefCell::default(),
         })
     }
@@ -120,6 +156,7 @@ impl Engine {
     pub fn start(&self, call: JsValue, head: String, body: Vec<u8>, broken: u8, now: f64) {
         let now = seconds(now);
         let (head, body) = (Zeroizing::new(head), Zeroizing::new(body));
+        let blocks = Rc::clone(&self.blocks);
         let call = Rc::new(call);
         let (issuer, host, answered) = self.handles(&call);
         self.spawn(call, now, async move {
@@ -137,20 +174,10 @@ impl Engine {
                 },
             };
             let response = issuer.handle(&request, now).await;
-            let mut headers = String::new();
-            for (name, value) in &response.headers {
-                for part in [*name, "\n", value, "\n"] {
-                    headers.push_str(part);
-                }
-            }
+            let block = blocks.number(&response.headers, &host);
             let refresh = issuer.is_refresh_due();
-            host.respond(
-                &answered,
-                response.status,
-                &headers,
-                response.body.as_bytes(),
-                refresh,
-            );
+            let body = response.body.as_bytes();
+            host.respond(&answered, response.status, block, body, refresh);
         });
     }
 
@@ -238,43 +265,48 @@ impl Engine {
     fn spawn(&self, call: Rc<JsValue>, now: UnixTime, future: impl Future<Output = ()> + 'static) {
         let id = self.exchange.next_id();
         let task = Task {
+            id,
             future: Box::pin(future),
             call,
             started: now,
         };
         self.give_up(now);
-        self.poll(id, task);
+        self.poll(task);
     }
 
     fn settle(&self, operation: u32, outcome: Outcome) {
         let Some(id) = self.exchange.settle(operation, outcome) else {
             return;
         };
-        let task = self.tasks.borrow_mut().remove(&id);
-        if let Some(task) = task {
-            self.poll(id, task);
+        let mut tasks = self.tasks.borrow_mut();
+        let task = tasks
+            .binary_search_by_key(&id, |task| task.id)
+            .map(|at| tasks.remove(at));
+        drop(tasks);
+        if let Ok(task) = task {
+            self.poll(task);
         }
     }
 
-    fn poll(&self, id: u32, mut task: Task) {
-        self.exchange.enter(id, Rc::clone(&task.call));
+    fn poll(&self, mut task: Task) {
+        self.exchange.enter(task.id, Rc::clone(&task.call));
         // Nothing in the core asks to be woken: a task goes on when its operation is resumed.
         let polled = task
             .future
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()));
         if polled.is_pending() {
-            self.tasks.borrow_mut().insert(id, task);
+            let mut tasks = self.tasks.borrow_mut();
+            let at = tasks.partition_point(|other| other.id < task.id);
+            tasks.insert(at, task);
         }
     }
 
     /// Drops the oldest request if nobody waits for it any more: at most one a call, which keeps up.
     fn give_up(&self, now: UnixTime) {
         let mut tasks = self.tasks.borrow_mut();
-        let lost = tasks
-            .first_entry()
-            .filter(|task| now.since(task.get().started) > PATIENCE);
-        let lost = lost.map(|entry| entry.remove());
+        let is_lost = |task: &Task| now.since(task.started) > PATIENCE;
+        let lost = tasks.first().is_some_and(is_lost).then(|| tasks.remove(0));
         drop(tasks);
         drop(lost);
     }

@@ -19,9 +19,8 @@ const module = new WebAssembly.Module(readFileSync(new URL("wasm/edgemint_bg.was
  * @returns {Promise<string[]>}
  */
 function runContract(store) {
-  const { guarantees } = store;
-  const options = { baseUrl: "http://localhost", masterKey: MASTER_KEY, guarantees };
-  const driver = new Driver(module, options, store, console.error);
+  const options = { baseUrl: "http://localhost", masterKey: MASTER_KEY, store };
+  const driver = new Driver(module, options, console.error);
   const surroundings = {
     now: () => Date.now() / 1000,
     /** @param {unknown} call @param {number} id @param {number} seconds */

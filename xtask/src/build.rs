@@ -81,7 +81,7 @@ fn build(profile: Profile, features: &str, out: &Path) -> Result<Size> {
         Profile::Dev => "wasm-dev",
         Profile::Release => "release",
     };
-    run(command(
+    let mut cargo = command(
         "cargo",
         &[
             "build",
@@ -95,7 +95,14 @@ fn build(profile: Profile, features: &str, out: &Path) -> Result<Size> {
             features,
             "--quiet",
         ],
-    ))?;
+    );
+    if profile == Profile::Release {
+        cargo.env(
+            "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
+            release_flags(),
+        );
+    }
+    run(cargo)?;
     let built = root()
         .join("target/wasm32-unknown-unknown")
         .join(name)
@@ -117,6 +124,15 @@ fn build(profile: Profile, features: &str, out: &Path) -> Result<Size> {
         optimise(&wasm)?;
     }
     measure(&wasm)
+}
+
+/// Inlining is what makes speed cost size: docs/decisions/0004 has the measurements. And no path of
+/// this machine is in what ships.
+fn release_flags() -> String {
+    let home = std::env::var("CARGO_HOME")
+        .or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")))
+        .unwrap_or_default();
+    format!("-Cllvm-args=--inline-threshold=10 --remap-path-prefix={home}/registry/src=crates")
 }
 
 fn optimise(wasm: &Path) -> Result<()> {

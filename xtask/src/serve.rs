@@ -15,7 +15,11 @@ pub(crate) fn dev(port: u16, state: &Path, release: bool) -> Result<()> {
     // A relative folder is meant from where the command was given.
     let state = env::current_dir()?.join(state);
     setup::build_tools()?;
-    let built = if release { build::package() } else { build::quick() };
+    let built = if release {
+        build::package()
+    } else {
+        build::quick()
+    };
     built?;
     let (port, state) = (port.to_string(), state.to_string_lossy().into_owned());
     until_stopped(command(
