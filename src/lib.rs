@@ -2,7 +2,7 @@
 //!
 //! The core is plain Rust. It reads no clock, draws no randomness and does no I/O of its own: a
 //! [`Host`] hands these in, so the same code runs natively, in a browser and in a Cloudflare Worker,
-//! and a test can simulate everything around it. Only [`wasm`] knows JavaScript.
+//! and a test can simulate everything around it. Only `wasm` knows JavaScript.
 //!
 //! | module | what it answers for |
 //! | --- | --- |

@@ -124,7 +124,11 @@ fn a_role_taken_away_is_gone_everywhere_within_the_ttl() {
 fn a_lower_ttl_is_kept_to() {
     let here = World::demo();
     let client = here.client(&[]);
-    let there = World::around(&here.around, masters(1, None), config().cache_ttl(5).unwrap());
+    let there = World::around(
+        &here.around,
+        masters(1, None),
+        config().cache_ttl(5).unwrap(),
+    );
     there.send(&client.asks(DEFAULT)).accepted();
     here.administer(disable(&client));
     there.around.clock.pass(5);
@@ -137,7 +141,11 @@ fn a_lower_ttl_is_kept_to() {
 fn a_ttl_of_zero_reads_on_every_request() {
     let here = World::demo();
     let client = here.client(&[]);
-    let there = World::around(&here.around, masters(1, None), config().cache_ttl(0).unwrap());
+    let there = World::around(
+        &here.around,
+        masters(1, None),
+        config().cache_ttl(0).unwrap(),
+    );
     there.send(&client.asks(DEFAULT)).accepted();
     here.administer(disable(&client));
     there

@@ -23,3 +23,4 @@ mod storage;
 mod support;
 mod token_endpoint;
 mod tokens;
+mod vectors;

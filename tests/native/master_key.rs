@@ -50,7 +50,8 @@ fn locations_with_the_old_and_the_new_configuration_serve_side_by_side() {
     let told = world.elsewhere_with(masters(1, Some(2)));
     let switched = world.elsewhere_with(masters(2, Some(1)));
     let new = switched.add_secret(&old.id, json!({}));
-    switched.administer(json!({"rotateKey": {"tenant": "demo", "algorithm": "ES256", "starts": 0}}));
+    switched
+        .administer(json!({"rotateKey": {"tenant": "demo", "algorithm": "ES256", "starts": 0}}));
     for location in [&told, &switched] {
         for client in [&old, &new] {
             location.token(&location.send(&client.asks(DEFAULT)));

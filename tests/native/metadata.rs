@@ -167,7 +167,9 @@ fn r37_metadata_may_be_cached_and_read_by_any_page() {
 fn r38_a_key_has_public_parts_only_and_kid_use_and_alg() {
     let world = World::demo();
     for algorithm in ["EdDSA", "ES256"] {
-        world.administer(json!({"rotateKey": {"tenant": "demo", "algorithm": algorithm, "starts": 0}}));
+        world.administer(
+            json!({"rotateKey": {"tenant": "demo", "algorithm": algorithm, "starts": 0}}),
+        );
     }
     let jwks = world.get(JWKS).accepted();
     assert_eq!(jwks.as_object().unwrap().len(), 1);
@@ -267,7 +269,9 @@ fn r38_keys_that_are_gone_leave_the_ring_with_the_next_rotation() {
     let client = world.client(&[]);
     for _ in 0..5 {
         world.around.clock.pass(2 * LONGEST_LIFE);
-        world.administer(json!({"rotateKey": {"tenant": "demo", "algorithm": "ES256", "starts": 0}}));
+        world.administer(
+            json!({"rotateKey": {"tenant": "demo", "algorithm": "ES256", "starts": 0}}),
+        );
         world.token(&world.send(&client.asks(DEFAULT)));
     }
     let ring = world.around.store.text(&crate::support::key("keys"));

@@ -1,21 +1,12 @@
 //! The vectors of `tests/vectors` against the native core: the same files as in workerd and Chromium.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
 use base64ct::{Base64, Base64UrlUnpadded, Encoding};
-use edgemint::directory::Command;
 use edgemint::endpoint::{Body, Request, Response};
-use edgemint::event::{Event, EventSink};
-use edgemint::key::software::SoftwareSigner;
-use edgemint::key::{MasterKey, MasterKeys};
-use edgemint::store::MemoryStore;
-use edgemint::{Config, Entropy, EntropyError, Host, Issuer, UnixTime};
 use futures_executor::block_on;
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
-const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
+use crate::support::{ORIGIN, World};
+
 /// What a token carries beside the members that a vector names.
 const CHANGING: [&str; 4] = ["iat", "nbf", "exp", "jti"];
 
@@ -30,29 +21,32 @@ fn metadata_and_keys_are_as_the_vectors_say() {
 }
 
 fn run(vectors: &str) {
-    let directory: Value =
-        serde_json::from_str(include_str!("../vectors/directory.json")).unwrap();
-    let base_url = directory["baseUrl"].as_str().unwrap();
-    let masters = MasterKeys::new(MasterKey::parse(&"A".repeat(43)).unwrap(), None);
-    let issuer = Issuer::new(Native::default(), Config::new(base_url).unwrap(), masters);
+    let directory: Value = serde_json::from_str(include_str!("../vectors/directory.json")).unwrap();
+    assert_eq!(directory["baseUrl"], ORIGIN);
+    let world = World::empty();
     for command in directory["commands"].as_array().unwrap() {
-        let command: Command = serde_json::from_value(command.clone()).unwrap();
-        block_on(issuer.administer(command, NOW)).unwrap();
+        world.administer(command.clone());
     }
     let vectors: Value = serde_json::from_str(vectors).unwrap();
     let cases = vectors["cases"].as_array().unwrap();
     let failures: Vec<String> = cases
         .iter()
         .filter_map(|case| {
-            let failure = check(&issuer, &case["request"], &case["response"]).err()?;
+            let failure = check(&world, &case["request"], &case["response"]).err()?;
             Some(format!("{}: {failure}", case["name"]))
         })
         .collect();
-    assert!(failures.is_empty(), "{} of {} failed:\n{}", failures.len(), cases.len(), failures.join("\n"));
+    assert!(
+        failures.is_empty(),
+        "{} of {} failed:\n{}",
+        failures.len(),
+        cases.len(),
+        failures.join("\n")
+    );
 }
 
-fn check(issuer: &Issuer<Native>, request: &Value, expected: &Value) -> Result<(), String> {
-    let response = send(issuer, request);
+fn check(world: &World, request: &Value, expected: &Value) -> Result<(), String> {
+    let response = send(world, request);
     let name = format!("status, with the body {}", response.body);
     same(&Value::from(response.status), &expected["status"], &name)?;
     for (name, value) in expected["headers"].as_object().unwrap() {
@@ -61,7 +55,11 @@ fn check(issuer: &Issuer<Native>, request: &Value, expected: &Value) -> Result<(
         same(&seen, value, name)?;
     }
     if expected["empty"] == Value::Bool(true) {
-        same(&Value::from(response.body.as_str()), &Value::from(""), "body")?;
+        same(
+            &Value::from(response.body.as_str()),
+            &Value::from(""),
+            "body",
+        )?;
         return Ok(());
     }
     let mut body: Value = serde_json::from_str(&response.body).map_err(|e| e.to_string())?;
@@ -69,13 +67,13 @@ fn check(issuer: &Issuer<Native>, request: &Value, expected: &Value) -> Result<(
         return check_keys(&body, keys);
     }
     if let Some(token) = expected["token"].as_object() {
-        check_token(&body, token)?;
+        check_token(&body, token, world.around.clock.now().secs())?;
         body["access_token"] = Value::from("<jwt>");
     }
     same(&body, &expected["json"], "body")
 }
 
-fn send(issuer: &Issuer<Native>, request: &Value) -> Response {
+fn send(world: &World, request: &Value) -> Response {
     let mut body = request["body"].as_str().unwrap_or_default().to_owned();
     let pad = request["pad"].as_u64().unwrap_or_default() as usize;
     body.extend(std::iter::repeat_n('x', pad.saturating_sub(body.len())));
@@ -91,10 +89,10 @@ fn send(issuer: &Issuer<Native>, request: &Value) -> Response {
         authorization: basic.as_deref().or(headers["authorization"].as_str()),
         body: Body::Whole(body.as_bytes()),
     };
-    block_on(issuer.handle(&request, NOW))
+    block_on(world.issuer.handle(&request, world.around.clock.now()))
 }
 
-fn check_token(body: &Value, expected: &Map<String, Value>) -> Result<(), String> {
+fn check_token(body: &Value, expected: &Map<String, Value>, now: u64) -> Result<(), String> {
     let token = body["access_token"].as_str().ok_or("no access token")?;
     let mut parts = token.split('.').map(|part| {
         let bytes = Base64UrlUnpadded::decode_vec(part).unwrap_or_default();
@@ -102,17 +100,31 @@ fn check_token(body: &Value, expected: &Map<String, Value>) -> Result<(), String
     });
     let mut header = parts.next().unwrap_or_default();
     let mut claims = parts.next().unwrap_or_default();
-    let kid = header.as_object_mut().and_then(|header| header.remove("kid"));
-    same(&Value::from(kid.is_some_and(|kid| kid.is_string())), &Value::from(true), "kid")?;
+    let kid = header
+        .as_object_mut()
+        .and_then(|header| header.remove("kid"));
+    same(
+        &Value::from(kid.is_some_and(|kid| kid.is_string())),
+        &Value::from(true),
+        "kid",
+    )?;
     same(&header, &expected["header"], "token header")?;
     let claims = claims.as_object_mut().ok_or("no claims")?;
     let [iat, nbf, exp, jti] = CHANGING.map(|name| claims.remove(name).unwrap_or_default());
-    same(&Value::Object(claims.clone()), &expected["claims"], "claims")?;
-    same(&iat, &Value::from(NOW.secs()), "iat")?;
+    same(
+        &Value::Object(claims.clone()),
+        &expected["claims"],
+        "claims",
+    )?;
+    same(&iat, &Value::from(now), "iat")?;
     same(&nbf, &iat, "nbf")?;
-    let lifetime = exp.as_u64().unwrap_or_default().saturating_sub(NOW.secs());
+    let lifetime = exp.as_u64().unwrap_or_default().saturating_sub(now);
     same(&Value::from(lifetime), &body["expires_in"], "exp - iat")?;
-    same(&Value::from(jti.as_str().map(str::len)), &Value::from(22), "length of jti")
+    same(
+        &Value::from(jti.as_str().map(str::len)),
+        &Value::from(22),
+        "length of jti",
+    )
 }
 
 fn check_keys(body: &Value, expected: &[Value]) -> Result<(), String> {
@@ -128,70 +140,17 @@ fn check_keys(body: &Value, expected: &[Value]) -> Result<(), String> {
         Value::Object(key)
     });
     let named: Vec<Value> = named.collect();
-    same(&by_algorithm(&named), &by_algorithm(expected), "keys without their ids and numbers")
+    same(
+        &by_algorithm(&named),
+        &by_algorithm(expected),
+        "keys without their ids and numbers",
+    )
 }
 
 fn same(seen: &Value, expected: &Value, what: &str) -> Result<(), String> {
-    if seen == expected { Ok(()) } else { Err(format!("{what}: expected {expected}, saw {seen}")) }
-}
-
-/// A host that needs nothing.
-struct Native {
-    store: MemoryStore,
-    signer: SoftwareSigner<Counter>,
-    entropy: Counter,
-}
-
-impl Default for Native {
-    fn default() -> Self {
-        let entropy = Counter::default();
-        let signer = SoftwareSigner::new(entropy.clone());
-        Self { store: MemoryStore::new(|| NOW), signer, entropy }
-    }
-}
-
-/// Hashes of a counter: never the same bytes twice.
-#[derive(Clone, Default)]
-struct Counter(Rc<RefCell<u64>>);
-
-impl Entropy for Counter {
-    fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
-        for chunk in bytes.chunks_mut(32) {
-            let mut count = self.0.borrow_mut();
-            *count += 1;
-            let hash = Sha256::digest(count.to_be_bytes());
-            chunk.iter_mut().zip(hash).for_each(|(to, from)| *to = from);
-        }
+    if seen == expected {
         Ok(())
-    }
-}
-
-/// Nobody listens: other tests look at events.
-struct Unheard;
-
-impl EventSink for Unheard {
-    fn emit(&self, _: Event) {}
-}
-
-impl Host for Native {
-    type Store = MemoryStore;
-    type Signer = SoftwareSigner<Counter>;
-    type Entropy = Counter;
-    type Events = Unheard;
-
-    fn store(&self) -> &MemoryStore {
-        &self.store
-    }
-
-    fn signer(&self) -> &SoftwareSigner<Counter> {
-        &self.signer
-    }
-
-    fn entropy(&self) -> &Counter {
-        &self.entropy
-    }
-
-    fn events(&self) -> &Unheard {
-        &Unheard
+    } else {
+        Err(format!("{what}: expected {expected}, saw {seen}"))
     }
 }

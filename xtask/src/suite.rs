@@ -198,7 +198,7 @@ fn browser() -> Result<Count> {
     setup::browser_test_runner()?;
     let driver = output(command("sh", &["-c", "command -v chromedriver"]));
     let driver = driver.map(|found| String::from_utf8_lossy(&found.stdout).trim().to_owned());
-    let mut test = command("cargo", &["test", "--quiet", "--test", "browser"]);
+    let mut test = command("cargo", &["test", "--test", "browser"]);
     test.args(WASM)
         .env(
             "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER",

@@ -1,9 +1,5 @@
 //! Tokens of the worker, verified by `jsonwebtoken` from the JWKS that the worker serves.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::process::Command;
 use std::str::FromStr;
@@ -16,8 +12,16 @@ use serde_json::Value;
 fn issued() -> Vec<Value> {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
     let mut serve = Command::new("node");
-    let output = serve.arg("tests/interop/serve.js").current_dir(root).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let output = serve
+        .arg("tests/interop/serve.js")
+        .current_dir(root)
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
@@ -34,7 +38,10 @@ fn r39_r42_jsonwebtoken_verifies_es256_eddsa_and_rs256() {
         let key = keys.find(header.kid.as_deref().unwrap()).unwrap();
         let mut validation = Validation::new(algorithm);
         validation.set_audience(&["api://orders"]);
-        validation.set_issuer(&[format!("https://auth.example.com/{}", case["tenant"].as_str().unwrap())]);
+        validation.set_issuer(&[format!(
+            "https://auth.example.com/{}",
+            case["tenant"].as_str().unwrap()
+        )]);
         validation.set_required_spec_claims(&["exp", "nbf", "aud", "iss", "sub"]);
         let key = DecodingKey::from_jwk(key).unwrap();
         let claims = decode::<Value>(token, &key, &validation).unwrap().claims;
