@@ -2,6 +2,7 @@
 
 mod administration;
 mod cache;
+mod command;
 mod reader;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use crate::store::{Key, KeyError, Partition};
 use crate::text::text_type;
 
 pub(crate) use administration::Administration;
-pub use administration::{AdministrationError, Command, NewRole, Outcome};
+pub use command::{AdministrationError, Command, NewRole, Outcome};
 pub(crate) use reader::{Caching, DirectoryReader, LoadedRing};
 
 text_type! {
