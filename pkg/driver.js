@@ -9,20 +9,19 @@ import { Engine, __wbg_reset_state, initSync } from "./wasm/edgemint.js";
 
 /** Counts the instances; what belongs to an earlier one is dead. */
 let generation = 0;
+/** Whether there is an instance that can be called. */
+let alive = false;
 
 /**
- * Instantiates the wasm, once.
+ * Instantiates the wasm: once, and again after a trap.
  * @param {WebAssembly.Module} module
  */
 function boot(module) {
-  if (generation > 0) return;
-  initSync({ module });
-  generation = 1;
-}
-
-function replaceInstance() {
-  __wbg_reset_state();
+  if (alive) return;
+  if (generation === 0) initSync({ module });
+  else __wbg_reset_state();
   generation += 1;
+  alive = true;
 }
 
 export const now = () => Math.floor(Date.now() / 1000);
@@ -56,7 +55,7 @@ export class Driver {
 
   /** The engine in the living instance. */
   engine() {
-    if (this.#engine !== undefined && this.#generation === generation) return this.#engine;
+    if (alive && this.#engine !== undefined && this.#generation === generation) return this.#engine;
     boot(this.module);
     try {
       const { baseUrl, masterKey, previousMasterKey, cacheTtl, cacheCapacity } = this.options;
@@ -83,14 +82,15 @@ export class Driver {
   /**
    * Calls into the wasm on behalf of `call`.
    * @param {Call} call
-   * @param {(engine: Engine) => void} enter
+   * @param {(engine: Engine) => unknown} enter
    */
   enter(call, enter) {
     try {
       enter(this.engine());
     } catch (trap) {
+      // The next call instantiates it anew; if even that fails, that call is answered here, too.
+      alive = false;
       this.#engine = undefined;
-      replaceInstance();
       this.emit({ time: now(), kind: "failed", reason: "trap", detail: String(trap) });
       call.lost(true);
     }
@@ -102,26 +102,31 @@ export class Driver {
    * @param {Call} call
    * @param {number} id
    * @param {Promise<T>} operation
-   * @param {(engine: Engine, id: number, result: T) => void} resume
+   * @param {(engine: Engine, id: number, result: T) => boolean} resume
    */
   settle(call, id, operation, resume) {
     const begun = generation;
-    const go = (/** @type {(engine: Engine) => void} */ enter) => {
-      if (begun === generation) this.enter(call, enter);
+    const go = (/** @type {(engine: Engine) => unknown} */ enter) => {
+      if (alive && begun === generation) this.enter(call, enter);
       else call.lost(false);
     };
+    // What the wasm has given up waiting for is answered here.
     operation.then(
-      (result) => go((engine) => resume(engine, id, result)),
-      (error) => go((engine) => engine.fail(id, String(error))),
+      (result) => go((engine) => resume(engine, id, result) || call.lost(false)),
+      (error) => go((engine) => engine.fail(id, String(error)) || call.lost(false)),
     );
   }
 
-  /** An event must not disturb the request that it tells of. @param {import("./index.d.ts").IssuerEvent} event */
+  /**
+   * An event must not disturb the request that it tells of, nor the process: a sink may be async.
+   * @param {import("./index.d.ts").IssuerEvent} event
+   */
   emit(event) {
+    const report = (/** @type {unknown} */ error) => console.error("edgemint: onEvent failed", error);
     try {
-      this.onEvent(event);
+      Promise.resolve(this.onEvent(event)).catch(report);
     } catch (error) {
-      console.error("edgemint: onEvent threw", error);
+      report(error);
     }
   }
 }
@@ -265,33 +270,34 @@ function checkPage(page) {
 
 /** @param {Engine} engine @param {number} id @param {{ value: string, version: string } | null} found */
 function resumeFound(engine, id, found) {
-  engine.resumeFound(id, found?.value, found?.version);
+  return engine.resumeFound(id, found?.value, found?.version);
 }
 
 /** @param {Engine} engine @param {number} id @param {string | null} version */
 function resumeWritten(engine, id, version) {
-  engine.resumeWritten(id, version);
+  return engine.resumeWritten(id, version);
 }
 
 /** @param {Engine} engine @param {number} id @param {{ names: string[], cursor?: string }} page */
 function resumeListed(engine, id, { names, cursor }) {
-  engine.resumeListed(id, names, cursor);
+  return engine.resumeListed(id, names, cursor);
 }
 
 /** @param {Engine} engine @param {number} id @param {{ private: Uint8Array, public: string }} pair */
 function resumeGenerated(engine, id, pair) {
-  engine.resumeGenerated(id, pair.private, pair.public);
+  const resumed = engine.resumeGenerated(id, pair.private, pair.public);
   pair.private.fill(0);
+  return resumed;
 }
 
 /** @param {Engine} engine @param {number} id @param {subtle.ImportedKey} key */
 function resumeImported(engine, id, key) {
-  engine.resumeImported(id, key);
+  return engine.resumeImported(id, key);
 }
 
 /** @param {Engine} engine @param {number} id @param {ArrayBuffer} signature */
 function resumeSigned(engine, id, signature) {
-  engine.resumeSigned(id, new Uint8Array(signature));
+  return engine.resumeSigned(id, new Uint8Array(signature));
 }
 
 /**

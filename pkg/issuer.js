@@ -117,7 +117,7 @@ class Issuer {
       }
       const declared = headers.get("content-length");
       const body =
-        declared !== null && Number(declared) <= this.#maxBody
+        declared !== null && /^\d{1,5}$/.test(declared) && Number(declared) <= this.#maxBody
           ? request.arrayBuffer()
           : read(request, declared, this.#maxBody);
       body.then(
@@ -204,7 +204,7 @@ export function createIssuerFrom(module, options) {
     throw new EdgemintError("invalid_base_url", "no base URL is set, such as https://auth.example.com");
   }
   for (const number of [cacheTtl, cacheCapacity]) {
-    if (number !== undefined && !(Number.isInteger(number) && number >= 0)) {
+    if (number !== undefined && !(Number.isInteger(number) && number >= 0 && number < 2 ** 32)) {
       const message = `cacheTtl and cacheCapacity are whole numbers, not ${number}`;
       throw new EdgemintError("invalid_options", message);
     }

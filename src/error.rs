@@ -58,6 +58,9 @@ pub enum Reason {
     SecretLapsed,
     /// The application is disabled.
     ClientDisabled,
+    /// All of its secrets were hashed under a master key that this service does not have. The caller
+    /// may not know: it would tell that the client exists.
+    SecretsUnreadable,
     // What is asked for
     /// `grant_type` is missing.
     GrantTypeMissing,
@@ -195,7 +198,8 @@ impl Reason {
             | Self::UnknownClient
             | Self::WrongSecret
             | Self::SecretLapsed
-            | Self::ClientDisabled => INVALID_CLIENT,
+            | Self::ClientDisabled
+            | Self::SecretsUnreadable => INVALID_CLIENT,
             Self::GrantTypeUnknown => wire(
                 400,
                 "unsupported_grant_type",
@@ -268,6 +272,12 @@ impl Reason {
         }
     }
 
+    /// Whether this side is at fault, whatever the caller is told.
+    #[must_use]
+    pub const fn is_fault(&self) -> bool {
+        self.wire().status >= 500 || matches!(self, Self::SecretsUnreadable)
+    }
+
     /// A stable name for events and logs.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -314,6 +324,7 @@ impl Reason {
             Self::CorruptRecord { .. } => "corrupt_record",
             Self::NoSigningKey(_) => "no_signing_key",
             Self::UnknownMasterKey => "unknown_master_key",
+            Self::SecretsUnreadable => "secrets_unreadable",
             Self::BrokenSeal => "broken_seal",
             Self::Signing(_) => "signing",
             Self::Entropy => "entropy",

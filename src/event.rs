@@ -38,7 +38,7 @@ pub enum Kind {
 
 impl Event {
     pub(crate) fn of(reason: &Reason, time: UnixTime) -> Self {
-        let kind = if reason.wire().status >= 500 {
+        let kind = if reason.is_fault() {
             Kind::Failed
         } else {
             Kind::Refused

@@ -29,8 +29,10 @@ export interface KvStoreOptions {
 /**
  * The store on a Cloudflare KV namespace.
  *
- * It promises neither atomic writes nor that a read sees the last write: KV does not. Use it for the
- * directory, which is written rarely and by one administrator at a time.
+ * It promises neither atomic writes nor that a read sees the last write: KV does not. A location may
+ * read what was there 30 seconds ago, so acts of administration that follow each other more quickly
+ * can fail or lose each other's change. Make a directory in memory and put its records in bulk
+ * (`examples/first-application.js`), or leave a minute between acts on the same record.
  *
  * @example
  * ```js

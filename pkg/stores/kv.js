@@ -1,6 +1,8 @@
 // The store on Cloudflare KV. Values are the records as they are; their version and exact expiry are
 // kept in KV's metadata, beside them.
 
+/** Seconds: the freshest that a location reads. A condition is checked against nothing older. */
+const FRESHEST = 30;
 /** Seconds: KV accepts no shorter life. */
 const SHORTEST_LIFE = 60;
 
@@ -10,13 +12,13 @@ const SHORTEST_LIFE = 60;
  * @param {import("./kv.d.ts").KvStoreOptions} [options]
  * @returns {import("../index.d.ts").Store}
  */
-export function kvStore(namespace, { cacheTtl = 30 } = {}) {
+export function kvStore(namespace, { cacheTtl = FRESHEST } = {}) {
   const key = (/** @type {string} */ partition, /** @type {string} */ name) => `${partition}:${name}`;
   const isLive = (/** @type {Metadata | null | undefined} */ metadata) =>
     metadata?.expiresAt === undefined || Date.now() / 1000 < metadata.expiresAt;
 
-  /** @param {string} partition @param {string} name */
-  async function get(partition, name) {
+  /** @param {string} partition @param {string} name @param {number} cacheTtl */
+  async function read(partition, name, cacheTtl) {
     const found = await namespace.getWithMetadata(key(partition, name), { type: "text", cacheTtl });
     const metadata = /** @type {Metadata | null} */ (found.metadata);
     if (found.value === null || !isLive(metadata)) return null;
@@ -26,10 +28,10 @@ export function kvStore(namespace, { cacheTtl = 30 } = {}) {
   return {
     guarantees: { atomic: false, readYourWrites: false },
 
-    get,
+    get: (partition, name) => read(partition, name, cacheTtl),
 
     async put(partition, name, value, expected, expiresAt) {
-      const stored = await get(partition, name);
+      const stored = await read(partition, name, FRESHEST);
       if ((stored?.version ?? null) !== expected) return null;
       const version = crypto.randomUUID();
       // KV's own expiry clears the value away, a minute or more later than it ends for us.
@@ -41,7 +43,7 @@ export function kvStore(namespace, { cacheTtl = 30 } = {}) {
     },
 
     async delete(partition, name, expected) {
-      const stored = await get(partition, name);
+      const stored = await read(partition, name, FRESHEST);
       if ((stored?.version ?? null) !== expected) return null;
       if (stored !== null) await namespace.delete(key(partition, name));
       return stored?.version ?? "";

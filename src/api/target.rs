@@ -14,7 +14,8 @@ const DEFAULT: &str = ".default";
 pub(crate) struct Scope(Vec<String>);
 
 impl Scope {
-    /// Parses the parameter. Repeated spaces are tolerated, repeated tokens are one.
+    /// Parses the parameter. Repeated spaces are tolerated; repeated tokens are one in
+    /// [`Target`], which keeps them in order.
     pub(crate) fn parse(text: &str) -> Result<Self, Reason> {
         let mut tokens: Vec<String> = Vec::new();
         for token in text.split(' ').filter(|token| !token.is_empty()) {
@@ -25,9 +26,7 @@ impl Scope {
             {
                 return Err(Reason::ScopeCharacters);
             }
-            if !tokens.iter().any(|known| known == token) {
-                tokens.push(token.to_owned());
-            }
+            tokens.push(token.to_owned());
         }
         Ok(Self(tokens))
     }

@@ -94,7 +94,7 @@ pub(crate) fn authenticate<'a>(
     let (mut valid, mut lapsed) = (false, false);
     let ours = |secret: &SecretRecord| secret.is_under(masters);
     if !application.secrets.is_empty() && !application.secrets.iter().any(ours) {
-        return Err(Reason::UnknownMasterKey);
+        return Err(Reason::SecretsUnreadable);
     }
     for secret in &application.secrets {
         let matches = bool::from(secret.matches(&presented));

@@ -109,6 +109,21 @@ impl<K> DirectoryReader<K> {
         )
     }
 
+    /// The ring as it is stored now, whatever is cached.
+    pub(crate) async fn ring_again(
+        &self,
+        store: &impl Store,
+        tenant: &TenantName,
+        now: UnixTime,
+    ) -> Result<Option<Rc<LoadedRing<K>>>, Reason> {
+        Ok(
+            match self.load(store, Name::Ring(tenant.clone()), now).await? {
+                Some(Record::Ring(found)) => Some(found),
+                _ => None,
+            },
+        )
+    }
+
     pub(crate) async fn application(
         &self,
         store: &impl Store,

@@ -33,12 +33,11 @@ const BODY_ONLY: [&str; 12] = [
     "scope",
 ];
 
-/// A token request that has been read: who says it, and what it asks for. What is wrong with the
-/// grant is told only to a client that has authenticated.
+/// A token request that has been read: who says it, and the form. What is wrong with the grant is told
+/// only to a client that has authenticated, and costs nothing before.
 struct Submission {
     credentials: Credentials,
-    grant: Result<TokenRequest, Reason>,
-    names_resource: bool,
+    form: Form,
 }
 
 /// RFC 6749 section 5.1.
@@ -67,12 +66,7 @@ impl Submission {
             return Err(Reason::ParameterInUrl(name.to_owned()));
         }
         let credentials = Credentials::parse(request.authorization, &form)?;
-        let grant = TokenRequest::parse(&form);
-        Ok(Self {
-            credentials,
-            grant,
-            names_resource: form.resources().next().is_some(),
-        })
+        Ok(Self { credentials, form })
     }
 }
 
@@ -107,11 +101,12 @@ impl<H: Host> Issuer<H> {
             self.masters(),
             now,
         )?;
-        let grant = submission.grant?;
-        allow(client, grant.grant_type())?;
-        let issued = match &grant {
+        let form = &submission.form;
+        let grant_type = GrantType::parse(form)?;
+        allow(client, grant_type)?;
+        let issued = match &TokenRequest::parse(grant_type, form)? {
             TokenRequest::ClientCredentials(target) => {
-                let by_resource = submission.names_resource;
+                let by_resource = form.resources().next().is_some();
                 let ask = Ask {
                     tenant_name,
                     tenant: &tenant,

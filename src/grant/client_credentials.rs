@@ -67,7 +67,17 @@ impl Ask<'_> {
             scope: &scope,
             tid: &self.tenant.id,
         };
-        let ring = ring.ok_or(Reason::NoSigningKey(algorithm.name()))?;
+        let none = Reason::NoSigningKey(algorithm.name());
+        let mut ring = ring.ok_or(none.clone())?;
+        if ring.ring.active(algorithm, now).is_none() {
+            // The API may be newer than the ring that is cached here, and its first key with it.
+            let store = issuer.host().store();
+            let read = issuer
+                .directory()
+                .ring_again(store, self.tenant_name, now)
+                .await?;
+            ring = read.ok_or(none)?;
+        }
         let key = issuer
             .signing_key(&ring, self.tenant_name, algorithm, now)
             .await?;

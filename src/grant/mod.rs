@@ -18,22 +18,20 @@ pub(crate) enum TokenRequest {
 }
 
 impl TokenRequest {
-    /// Reads the grant from a form.
-    pub(crate) fn parse(form: &Form) -> Result<Self, Reason> {
-        let grant_type = form.get("grant_type").ok_or(Reason::GrantTypeMissing)?;
-        let known = GrantType::ALL
-            .into_iter()
-            .find(|known| known.name() == grant_type);
-        match known.ok_or(Reason::GrantTypeUnknown)? {
+    /// Reads the grant of this type from a form.
+    pub(crate) fn parse(grant_type: GrantType, form: &Form) -> Result<Self, Reason> {
+        match grant_type {
             GrantType::ClientCredentials => Ok(Self::ClientCredentials(target(form)?)),
         }
     }
+}
 
-    /// The grant type, for the check that the client may use it.
-    pub(crate) fn grant_type(&self) -> GrantType {
-        match self {
-            Self::ClientCredentials(_) => GrantType::ClientCredentials,
-        }
+impl GrantType {
+    /// The `grant_type` parameter.
+    pub(crate) fn parse(form: &Form) -> Result<Self, Reason> {
+        let name = form.get("grant_type").ok_or(Reason::GrantTypeMissing)?;
+        let known = Self::ALL.into_iter().find(|known| known.name() == name);
+        known.ok_or(Reason::GrantTypeUnknown)
     }
 }
 

@@ -28,8 +28,8 @@ extern "C" {
 impl Engine {
     /// Goes on with a check that waited for time to pass.
     #[wasm_bindgen(js_name = resumePassed)]
-    pub fn resume_passed(&self, id: u32) {
-        self.settle(id, Outcome::Passed);
+    pub fn resume_passed(&self, id: u32) -> bool {
+        self.settle(id, Outcome::Passed)
     }
 
     /// Runs the contract suite against the engine's store; the names of the checks that passed go to

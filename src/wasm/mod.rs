@@ -32,8 +32,8 @@ use exchange::{Exchange, Outcome};
 pub use host::JsHost;
 use host::WasmHost;
 
-/// Seconds after which a request that was never resumed is given up: its client went away and the
-/// runtime cancelled what it waited for.
+/// Seconds after which a request that was not resumed is given up: its client went away and the runtime
+/// cancelled what it waited for, or the store took that long.
 const PATIENCE: u64 = 120;
 
 /// An error with a stable code, as JavaScript receives it.
@@ -211,44 +211,45 @@ impl Engine {
     }
 
     /// Goes on with what waited for operation `id`, a read: the value and version found, if any.
+    /// False, here as in the other resumptions, if nothing waits for it any more.
     #[wasm_bindgen(js_name = resumeFound)]
-    pub fn resume_found(&self, id: u32, value: Option<String>, version: Option<String>) {
-        self.settle(id, Outcome::Found(value.zip(version)));
+    pub fn resume_found(&self, id: u32, value: Option<String>, version: Option<String>) -> bool {
+        self.settle(id, Outcome::Found(value.zip(version)))
     }
 
     /// The same for a write: the new version, unless something else was stored.
     #[wasm_bindgen(js_name = resumeWritten)]
-    pub fn resume_written(&self, id: u32, version: Option<String>) {
-        self.settle(id, Outcome::Written(version));
+    pub fn resume_written(&self, id: u32, version: Option<String>) -> bool {
+        self.settle(id, Outcome::Written(version))
     }
 
     /// The same for a listing.
     #[wasm_bindgen(js_name = resumeListed)]
-    pub fn resume_listed(&self, id: u32, names: Vec<String>, cursor: Option<String>) {
-        self.settle(id, Outcome::Listed(names, cursor));
+    pub fn resume_listed(&self, id: u32, names: Vec<String>, cursor: Option<String>) -> bool {
+        self.settle(id, Outcome::Listed(names, cursor))
     }
 
     /// The same for a new key pair: PKCS #8, and a JWK in JSON.
     #[wasm_bindgen(js_name = resumeGenerated)]
-    pub fn resume_generated(&self, id: u32, private: Vec<u8>, public: String) {
-        self.settle(id, Outcome::Generated(private, public));
+    pub fn resume_generated(&self, id: u32, private: Vec<u8>, public: String) -> bool {
+        self.settle(id, Outcome::Generated(private, public))
     }
 
     /// The same for an imported key.
     #[wasm_bindgen(js_name = resumeImported)]
-    pub fn resume_imported(&self, id: u32, key: JsValue) {
-        self.settle(id, Outcome::Imported(key));
+    pub fn resume_imported(&self, id: u32, key: JsValue) -> bool {
+        self.settle(id, Outcome::Imported(key))
     }
 
     /// The same for a signature.
     #[wasm_bindgen(js_name = resumeSigned)]
-    pub fn resume_signed(&self, id: u32, signature: Vec<u8>) {
-        self.settle(id, Outcome::Signed(signature));
+    pub fn resume_signed(&self, id: u32, signature: Vec<u8>) -> bool {
+        self.settle(id, Outcome::Signed(signature))
     }
 
     /// The same for an operation that failed. `why` is for the operator.
-    pub fn fail(&self, id: u32, why: String) {
-        self.settle(id, Outcome::Failed(why));
+    pub fn fail(&self, id: u32, why: String) -> bool {
+        self.settle(id, Outcome::Failed(why))
     }
 }
 
@@ -274,18 +275,16 @@ impl Engine {
         self.poll(task);
     }
 
-    fn settle(&self, operation: u32, outcome: Outcome) {
+    /// Whether anything still waited for the operation. What was given up does not: its call is lost.
+    fn settle(&self, operation: u32, outcome: Outcome) -> bool {
         let Some(id) = self.exchange.settle(operation, outcome) else {
-            return;
+            return false;
         };
         let mut tasks = self.tasks.borrow_mut();
-        let task = tasks
-            .binary_search_by_key(&id, |task| task.id)
-            .map(|at| tasks.remove(at));
+        let found = tasks.binary_search_by_key(&id, |task| task.id);
+        let task = found.map(|at| tasks.remove(at));
         drop(tasks);
-        if let Ok(task) = task {
-            self.poll(task);
-        }
+        task.map(|task| self.poll(task)).is_ok()
     }
 
     fn poll(&self, mut task: Task) {

@@ -390,3 +390,30 @@ fn assigning_a_role_twice_is_assigning_it_once() {
     let token = world.token(&world.send(&client.asks(DEFAULT)));
     assert_eq!(token.claims["roles"], json!(["Orders.Read.All"]));
 }
+
+#[test]
+fn taking_roles_away_on_one_api_leaves_the_other_apis_alone() {
+    let world = World::demo();
+    let client = world.client(&[]);
+    world.assign(&client.id, "api://billing", &["Billing.Read"]);
+    world.administer(json!({"removeRoles": {
+        "tenant": "demo", "clientId": client.id,
+        "api": "api://billing", "roles": ["Billing.Read"],
+    }}));
+    // It asks for nothing: its only API is meant, the one that it has without a role.
+    let silent = crate::support::Call::token().basic(&client.id, &client.secret);
+    let token = world.token(&world.send(&silent));
+    assert_eq!(token.claims["aud"], "api://orders");
+}
+
+#[test]
+fn r16_an_imported_secret_has_32_characters_that_a_form_can_carry() {
+    let world = World::demo();
+    let client = world.client(&[]);
+    for secret in ["\u{20ac}".repeat(31), "\0".repeat(40), "tab\t".repeat(10)] {
+        let command =
+            json!({"addSecret": {"tenant": "demo", "clientId": client.id, "secret": secret}});
+        assert_refused(&world, command, "invalid");
+    }
+    world.add_secret(&client.id, json!({"secret": "\u{20ac}".repeat(32)}));
+}

@@ -246,3 +246,16 @@ fn a_small_cache_is_slower_and_never_wrong() {
         assert_eq!(token.claims["sub"], client.id);
     }
 }
+
+#[test]
+fn an_api_with_a_new_algorithm_works_at_once_where_the_ring_is_cached() {
+    let here = World::demo();
+    let client = here.client(&[]);
+    let there = here.elsewhere();
+    there.send(&client.asks("api://orders/.default")).accepted();
+    here.administer(json!({"createApi": {
+        "tenant": "demo", "identifier": "api://new", "algorithm": "EdDSA",
+    }}));
+    let token = there.token(&there.send(&client.asks("api://new/.default")));
+    assert_eq!(token.header["alg"], "EdDSA");
+}

@@ -63,12 +63,12 @@ fn locations_with_the_old_and_the_new_configuration_serve_side_by_side() {
 fn under_a_wrong_master_key_no_secret_is_accepted_and_the_operator_hears_why() {
     let (world, client) = world_and_client();
     let wrong = world.elsewhere_with(masters(3, None));
-    // It is not the client's fault, and must not read like a wrong secret.
+    // It is not the client's fault, but telling it so would tell that the client exists.
     wrong
         .send(&client.asks(DEFAULT))
-        .refused(500, "server_error");
+        .refused(401, "invalid_client");
     let reasons: Vec<_> = world.events().iter().map(|event| event.reason).collect();
-    assert_eq!(reasons, ["unknown_master_key"]);
+    assert_eq!(reasons, ["secrets_unreadable"]);
 }
 
 #[test]

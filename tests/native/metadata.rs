@@ -318,3 +318,25 @@ fn health_tells_what_the_store_promises() {
     let expected = json!({"status": "ok", "store": {"atomic": true, "readYourWrites": true}});
     assert_eq!(health.accepted(), expected);
 }
+
+#[test]
+fn r38_a_rotation_without_a_start_signs_nothing_that_a_location_cannot_verify() {
+    let here = World::demo();
+    let client = here.client(&[]);
+    let there = here.elsewhere();
+    there.published();
+    here.administer(json!({"rotateKey": {"tenant": "demo", "algorithm": "ES256"}}));
+    let answer = here.send(&client.asks(DEFAULT)).accepted();
+    assert!(
+        there
+            .verify(answer["access_token"].as_str().unwrap())
+            .is_some()
+    );
+    assert_eq!(here.published().len(), 2, "announced at once");
+}
+
+#[test]
+fn r38_a_cache_ttl_that_key_rotation_cannot_rely_on_is_refused() {
+    assert!(crate::support::config().cache_ttl(3_600).is_ok());
+    assert!(crate::support::config().cache_ttl(3_601).is_err());
+}

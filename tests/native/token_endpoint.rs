@@ -846,3 +846,44 @@ fn a_path_that_is_no_endpoint_and_a_tenant_that_is_not_there_are_404() {
     let call = client.asks(DEFAULT).target("/nobody/oauth2/token");
     world.send(&call).refused(404, "invalid_request");
 }
+
+#[test]
+fn r48_id_and_secret_swapped_put_no_secret_into_the_event() {
+    let world = World::demo();
+    let client = world.client(&[]);
+    world
+        .send(&Call::token().basic(&client.secret, &client.id))
+        .refused(401, "invalid_client");
+    let text = serde_json::to_string(&world.events()).unwrap();
+    assert!(
+        text.contains("secret_malformed") || text.contains("unknown_client"),
+        "{text}"
+    );
+    assert!(!text.contains(&client.secret), "{text}");
+}
+
+#[test]
+fn r10_a_grant_type_that_is_not_allowed_is_told_before_a_bad_scope() {
+    let world = World::demo();
+    let made = json!({"createApplication": {"tenant": "demo", "clientId": "c", "grantTypes": []}});
+    world.administer(made);
+    let client = world.add_secret("c", json!({}));
+    for scope in ["\"", "api://a/R api://b/R", "api://orders/.default"] {
+        world
+            .send(&client.asks(scope))
+            .refused(400, "unauthorized_client");
+    }
+}
+
+#[test]
+fn r12_thousands_of_scopes_are_one_refusal() {
+    let world = World::demo();
+    let client = world.client(&[]);
+    let many: Vec<String> = (0..2_000).map(|n| format!("api://orders/R{n}")).collect();
+    let scope = many.join(" ");
+    // Within 16 KiB only without the prefix.
+    let short = scope.replace("api://orders/", "");
+    world
+        .send(&client.asks(&short).with("resource", "api://orders"))
+        .refused(400, "invalid_scope");
+}

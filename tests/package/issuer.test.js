@@ -206,3 +206,84 @@ test("an onEvent that throws does not disturb the request", async () => {
     console.error = error;
   }
 });
+
+test("an onEvent that is async and fails does not end the process", async () => {
+  const { error } = console;
+  const reported = new Promise((resolve) => {
+    console.error = resolve;
+  });
+  try {
+    const issuer = issuerWith({ onEvent: /** @type {any} */ (async () => Promise.reject("down")) });
+    assert.equal((await issuer.fetch(tokenRequest({}, "/none/oauth2/token"))).status, 401);
+    assert.match(String(await reported), /onEvent failed/);
+  } finally {
+    console.error = error;
+  }
+});
+
+test("r28 a request that the wasm has given up is answered 503 when its store answers at last", async () => {
+  const store = memoryStore();
+  const application = await register(issuerWith({ store }).admin);
+  const { promise: gate, resolve: open } = Promise.withResolvers();
+  let held = true;
+  const slow = {
+    ...store,
+    /** @param {string} partition @param {string} name */
+    async get(partition, name) {
+      if (held) await gate;
+      return store.get(partition, name);
+    },
+  };
+  const issuer = issuerWith({ store: slow });
+  const waiting = issuer.fetch(ask(application));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  held = false;
+  const now = Date.now;
+  Date.now = () => now() + 200_000;
+  try {
+    assert.equal((await issuer.fetch(ask(application))).status, 200);
+  } finally {
+    Date.now = now;
+  }
+  open(undefined);
+  assert.equal((await waiting).status, 503);
+});
+
+test("a wasm that cannot even be instantiated again costs 500s, and recovers when it can", async () => {
+  /** @type {WebAssembly.Instance[]} */
+  const instances = [];
+  const { Instance } = WebAssembly;
+  let broken = false;
+  /** @type {any} */ (WebAssembly).Instance = function (/** @type {any[]} */ ...parameters) {
+    if (broken) throw new RangeError("out of memory");
+    const instance = new Instance(parameters[0], parameters[1]);
+    instances.push(instance);
+    return instance;
+  };
+  const ruin = () => {
+    const { memory } = /** @type {any} */ (instances.at(-1)?.exports);
+    new Uint8Array(memory.buffer).fill(0xff);
+  };
+  try {
+    const issuer = issuerWith();
+    const application = await register(issuer.admin);
+    if (instances.length === 0) {
+      // This process instantiated before: a first trap makes an instance that can be ruined here.
+      const { start } = Engine.prototype;
+      Engine.prototype.start = () => {
+        throw new WebAssembly.RuntimeError("unreachable");
+      };
+      assert.equal((await issuer.fetch(ask(application))).status, 500);
+      Engine.prototype.start = start;
+      assert.equal((await issuer.fetch(ask(application))).status, 200);
+    }
+    ruin();
+    broken = true;
+    assert.equal((await issuer.fetch(ask(application))).status, 500);
+    assert.equal((await issuer.fetch(ask(application))).status, 500);
+    broken = false;
+    assert.equal((await issuer.fetch(ask(application))).status, 200);
+  } finally {
+    /** @type {any} */ (WebAssembly).Instance = Instance;
+  }
+});

@@ -151,8 +151,13 @@ fn lints() -> Result<Count> {
     shipped.args(WASM).args(DENY);
     let mut docs = command("cargo", &["doc", "--quiet", "--no-deps", "--workspace"]);
     docs.env("RUSTDOCFLAGS", "--deny warnings");
+    // The fuzz targets are a workspace of their own: compiled here so that they do not rot.
+    let fuzz = command(
+        "cargo",
+        &["check", "--quiet", "--manifest-path", "fuzz/Cargo.toml"],
+    );
     let mut total = Count::default();
-    for lint in [native, wasm, shipped, docs] {
+    for lint in [native, wasm, shipped, docs, fuzz] {
         total.add(&check(lint)?);
     }
     Ok(total)
