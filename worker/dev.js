@@ -9,15 +9,18 @@ import { kvStore } from "../pkg/stores/kv.js";
 import { localWorker } from "./local.js";
 
 const VARIABLES = ".dev.vars";
-const FACTS = ".edgemint/demo.json";
 const TENANT = "demo";
 const API = "api://orders";
 
 const { values } = parseArgs({
-  options: { port: { type: "string", default: "8787" }, state: { type: "string", default: ".edgemint/state" } },
+  options: {
+    port: { type: "string", default: "8787" },
+    state: { type: "string", default: ".edgemint/state" },
+    facts: { type: "string", default: ".edgemint/demo.json" },
+  },
 });
 const port = Number(values.port);
-const state = values.state;
+const { state, facts: FACTS } = values;
 
 /** Ends with a message and no stack trace. @param {string} message @returns {never} */
 function fail(message) {
@@ -129,6 +132,7 @@ async function stop() {
   if (stopping) return;
   stopping = true;
   await worker.dispose();
+  console.log("\nstopped");
   process.exit(0);
 }
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, stop);

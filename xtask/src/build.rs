@@ -93,7 +93,6 @@ fn build(profile: Profile, features: &str, out: &Path) -> Result<Size> {
             "--no-default-features",
             "--features",
             features,
-            "--quiet",
         ],
     );
     if profile == Profile::Release {

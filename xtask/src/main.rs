@@ -28,7 +28,7 @@ enum Command {
     /// Set everything up and run the worker on this machine, with a demo directory
     Dev {
         /// Where it listens, on 127.0.0.1
-        #[arg(long, default_value_t = 8787)]
+        #[arg(long, default_value_t = 8787, value_parser = clap::value_parser!(u16).range(1..))]
         port: u16,
         /// The folder that keeps its state from one start to the next
         #[arg(long, default_value = ".edgemint/state")]

@@ -6,9 +6,11 @@ use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 
-/// The project's root.
+/// The project's root. Cargo tells it at run time: a copied checkout has a binary that was built
+/// elsewhere.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+    let here = env::var_os("CARGO_MANIFEST_DIR").unwrap_or(env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&here)
         .parent()
         .unwrap_or(Path::new("."))
         .to_owned()

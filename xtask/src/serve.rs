@@ -1,5 +1,6 @@
 //! Starts programs that stay: the worker on this machine, the benchmark.
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -12,6 +13,10 @@ use crate::{build, setup};
 
 /// Runs the worker until it is stopped.
 pub(crate) fn dev(port: u16, state: &Path, release: bool) -> Result<()> {
+    // Before anything takes long.
+    if TcpListener::bind(("127.0.0.1", port)).is_err() {
+        bail!("port {port} is taken; stop what listens there or pass --port N");
+    }
     // A relative folder is meant from where the command was given.
     let state = env::current_dir()?.join(state);
     setup::build_tools()?;
@@ -55,8 +60,9 @@ fn until_stopped(mut command: Command) -> Result<()> {
         drop(held_open);
     });
     let status = child.wait()?;
-    if !status.success() && status.code().is_some_and(|code| code != 130) {
-        bail!("`{name}` ended with {status}");
+    // The program has said what was wrong.
+    match status.code() {
+        Some(0 | 130) | None => Ok(()),
+        Some(code) => std::process::exit(code),
     }
-    Ok(())
 }

@@ -127,10 +127,7 @@ fn cargo_tool(name: &str, version: &str, arguments: &[&str]) -> Result<()> {
     }
     step(&format!("installing {name} {version}: some minutes, once"));
     let folder = tools().to_string_lossy().into_owned();
-    let mut install = command(
-        "cargo",
-        &["install", "--quiet", name, "--version", version, "--force"],
-    );
+    let mut install = command("cargo", &["install", name, "--version", version, "--force"]);
     install.args(["--root", &folder]).args(arguments);
     install.env("CARGO_TARGET_DIR", tools().join("target"));
     run(install)?;

@@ -41,12 +41,15 @@ pub(crate) enum Suite {
 struct Count {
     passed: u64,
     failed: u64,
+    /// What could not be checked here; said at the end.
+    unchecked: Option<&'static str>,
 }
 
 impl Count {
     fn add(&mut self, other: &Self) {
         self.passed += other.passed;
         self.failed += other.failed;
+        self.unchecked = self.unchecked.or(other.unchecked);
     }
 }
 
@@ -74,8 +77,8 @@ pub(crate) fn test(only: &[Suite]) -> Result<()> {
         let count = suite.run().unwrap_or_else(|error| {
             eprintln!("{error:#}");
             Count {
-                passed: 0,
                 failed: 1,
+                ..Count::default()
             }
         });
         let seconds = started.elapsed().as_secs();
@@ -90,6 +93,9 @@ pub(crate) fn test(only: &[Suite]) -> Result<()> {
     }
     if !failed.is_empty() {
         eprintln!("failed: {}", failed.join(", "));
+    }
+    if let Some(what) = total.unchecked {
+        eprintln!("NOT CHECKED: {what}");
     }
     println!("{} passed, {} failed", total.passed, total.failed);
     if total.failed > 0 {
@@ -189,9 +195,7 @@ fn audit() -> Result<Count> {
     if report.status.success() {
         total.passed += 1;
     } else if text.contains("failed to fetch advisory database") {
-        eprintln!(
-            "  NOT CHECKED: known vulnerabilities, since the advisory database is out of reach"
-        );
+        total.unchecked = Some("known vulnerabilities: the advisory database is out of reach");
     } else {
         total.failed += 1;
     }
@@ -247,6 +251,7 @@ fn one(passed: bool) -> Count {
     Count {
         passed: u64::from(passed),
         failed: u64::from(!passed),
+        ..Count::default()
     }
 }
 
@@ -282,7 +287,10 @@ fn closing_line(line: &str) -> Count {
     let number = |text: &str| text.trim().parse().unwrap_or_default();
     let node = |word: &str| line.strip_prefix(word).map(number);
     if let Some(passed) = node("\u{2139} pass ") {
-        return Count { passed, failed: 0 };
+        return Count {
+            passed,
+            ..Count::default()
+        };
     }
     // A skipped, cancelled or unfinished test has not passed.
     let not_passed = [
@@ -292,7 +300,10 @@ fn closing_line(line: &str) -> Count {
         "\u{2139} todo ",
     ];
     if let Some(failed) = not_passed.into_iter().find_map(node) {
-        return Count { passed: 0, failed };
+        return Count {
+            failed,
+            ..Count::default()
+        };
     }
     let Some((_, counts)) = line.split_once("test result: ") else {
         return Count::default();
@@ -308,5 +319,6 @@ fn closing_line(line: &str) -> Count {
     Count {
         passed: counted(" passed"),
         failed: counted(" failed") + counted(" ignored"),
+        ..Count::default()
     }
 }
