@@ -11,13 +11,13 @@ const DEFAULT: &str = ".default";
 
 /// The `scope` parameter: a set of well-formed scope tokens, in the order given.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Scope(Vec<String>);
+pub(crate) struct Scope<'a>(Vec<&'a str>);
 
-impl Scope {
+impl<'a> Scope<'a> {
     /// Parses the parameter. Repeated spaces are tolerated; repeated tokens are one in
     /// [`Target`], which keeps them in order.
-    pub(crate) fn parse(text: &str) -> Result<Self, Reason> {
-        let mut tokens: Vec<String> = Vec::new();
+    pub(crate) fn parse(text: &'a str) -> Result<Self, Reason> {
+        let mut tokens: Vec<&str> = Vec::new();
         for token in text.split(' ').filter(|token| !token.is_empty()) {
             // scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
             if !token
@@ -26,7 +26,7 @@ impl Scope {
             {
                 return Err(Reason::ScopeCharacters);
             }
-            tokens.push(token.to_owned());
+            tokens.push(token);
         }
         Ok(Self(tokens))
     }
@@ -43,7 +43,7 @@ pub(crate) struct Target {
 
 impl Target {
     /// Reads the target from `scope` and `resource`. Both are syntactically well-formed already.
-    pub(crate) fn of(scope: &Scope, resource: Option<&ApiUri>) -> Result<Self, Reason> {
+    pub(crate) fn of(scope: &Scope<'_>, resource: Option<&ApiUri>) -> Result<Self, Reason> {
         let mut target = Self {
             api: resource.cloned(),
             roles: None,

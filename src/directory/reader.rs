@@ -68,6 +68,41 @@ impl<K> Clone for Record<K> {
     }
 }
 
+/// A record is of the kind that its name says; another kind counts as none.
+impl<K> Record<K> {
+    fn tenant(self) -> Option<Rc<Tenant>> {
+        if let Self::Tenant(found) = self {
+            Some(found)
+        } else {
+            None
+        }
+    }
+
+    fn ring(self) -> Option<Rc<LoadedRing<K>>> {
+        if let Self::Ring(found) = self {
+            Some(found)
+        } else {
+            None
+        }
+    }
+
+    fn application(self) -> Option<Rc<Application>> {
+        if let Self::Application(found) = self {
+            Some(found)
+        } else {
+            None
+        }
+    }
+
+    fn api(self) -> Option<Rc<Api>> {
+        if let Self::Api(found) = self {
+            Some(found)
+        } else {
+            None
+        }
+    }
+}
+
 pub(crate) struct DirectoryReader<K> {
     records: Cache<Name, Record<K>>,
     stale: RefCell<Vec<Name>>,
@@ -87,12 +122,8 @@ impl<K> DirectoryReader<K> {
         tenant: &TenantName,
         now: UnixTime,
     ) -> Result<Option<Rc<Tenant>>, Reason> {
-        Ok(
-            match self.read(store, Name::Tenant(tenant.clone()), now).await? {
-                Some(Record::Tenant(found)) => Some(found),
-                _ => None,
-            },
-        )
+        let name = Name::Tenant(tenant.clone());
+        Ok(self.read(store, name, now).await?.and_then(Record::tenant))
     }
 
     pub(crate) async fn ring(
@@ -101,12 +132,8 @@ impl<K> DirectoryReader<K> {
         tenant: &TenantName,
         now: UnixTime,
     ) -> Result<Option<Rc<LoadedRing<K>>>, Reason> {
-        Ok(
-            match self.read(store, Name::Ring(tenant.clone()), now).await? {
-                Some(Record::Ring(found)) => Some(found),
-                _ => None,
-            },
-        )
+        let name = Name::Ring(tenant.clone());
+        Ok(self.read(store, name, now).await?.and_then(Record::ring))
     }
 
     /// The ring as it is stored now, whatever is cached.
@@ -116,12 +143,8 @@ impl<K> DirectoryReader<K> {
         tenant: &TenantName,
         now: UnixTime,
     ) -> Result<Option<Rc<LoadedRing<K>>>, Reason> {
-        Ok(
-            match self.load(store, Name::Ring(tenant.clone()), now).await? {
-                Some(Record::Ring(found)) => Some(found),
-                _ => None,
-            },
-        )
+        let name = Name::Ring(tenant.clone());
+        Ok(self.load(store, name, now).await?.and_then(Record::ring))
     }
 
     pub(crate) async fn application(
@@ -132,10 +155,10 @@ impl<K> DirectoryReader<K> {
         now: UnixTime,
     ) -> Result<Option<Rc<Application>>, Reason> {
         let name = Name::Application(tenant.clone(), client_id.clone());
-        Ok(match self.read(store, name, now).await? {
-            Some(Record::Application(found)) => Some(found),
-            _ => None,
-        })
+        Ok(self
+            .read(store, name, now)
+            .await?
+            .and_then(Record::application))
     }
 
     pub(crate) async fn api(
@@ -145,15 +168,8 @@ impl<K> DirectoryReader<K> {
         uri: &ApiUri,
         now: UnixTime,
     ) -> Result<Option<Rc<Api>>, Reason> {
-        Ok(
-            match self
-                .read(store, Name::Api(tenant.clone(), uri.clone()), now)
-                .await?
-            {
-                Some(Record::Api(found)) => Some(found),
-                _ => None,
-            },
-        )
+        let name = Name::Api(tenant.clone(), uri.clone());
+        Ok(self.read(store, name, now).await?.and_then(Record::api))
     }
 
     /// Whether some request used a record that is due to be read again.
