@@ -26,6 +26,7 @@ pub mod error;
 pub mod event;
 pub mod grant;
 mod issuer;
+mod json;
 pub mod key;
 pub mod store;
 mod text;
@@ -36,4 +37,5 @@ pub mod wasm;
 
 pub use entropy::{Entropy, EntropyError};
 pub use issuer::{Config, ConfigError, Host, Issuer};
+pub use json::JsonError;
 pub use time::UnixTime;

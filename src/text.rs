@@ -45,10 +45,10 @@ macro_rules! text_type {
             }
         }
 
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                Self::new(text).ok_or_else(|| serde::de::Error::custom(concat!("expected ", $expected)))
+        impl $crate::json::Member for $name {
+            fn read(value: $crate::json::Value) -> Result<Self, $crate::json::JsonError> {
+                let text = String::read(value)?;
+                Self::new(text).ok_or_else(|| $crate::json::JsonError::expected($expected))
             }
         }
     };

@@ -3,7 +3,7 @@
 //! The core never reads a clock. The host reads it once per request and passes the moment in, so a
 //! request sees one consistent "now" and a test can move it.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// A moment: seconds since 1970-01-01T00:00:00Z, without leap seconds.
 ///
@@ -13,9 +13,7 @@ use serde::{Deserialize, Serialize};
 /// let issued = UnixTime::from_secs(1_700_000_000);
 /// assert_eq!(issued.plus(3_600).secs(), 1_700_003_600);
 /// ```
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Default)]
 #[serde(transparent)]
 pub struct UnixTime(u64);
 

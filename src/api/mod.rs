@@ -2,8 +2,9 @@
 
 mod target;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use crate::json::record;
 use crate::key::Algorithm;
 use crate::text::text_type;
 
@@ -36,7 +37,7 @@ fn is_scheme(text: &str) -> bool {
 }
 
 /// A registered API.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Api {
     /// Its identifier URI: the `aud` of its tokens.
@@ -44,21 +45,19 @@ pub struct Api {
     /// A name for people.
     pub display_name: String,
     /// The app roles that it exposes, in ascending order of their values.
-    #[serde(default)]
     pub roles: Vec<AppRole>,
     /// Whether an application without any role on this API is refused a token.
-    #[serde(default)]
     pub assignment_required: bool,
     /// How its tokens are signed, if not as the tenant says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub algorithm: Option<Algorithm>,
     /// Seconds that its tokens live, if not as the tenant says.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub access_token_lifetime: Option<u32>,
 }
 
 /// A permission that an API exposes to applications.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AppRole {
     /// What appears in the `roles` claim.
@@ -68,6 +67,21 @@ pub struct AppRole {
     /// A name for people.
     pub display_name: String,
 }
+
+record!(Api {
+    identifier = "identifier",
+    display_name = "displayName",
+    roles = "roles",
+    assignment_required = "assignmentRequired",
+    algorithm = "algorithm",
+    access_token_lifetime = "accessTokenLifetime",
+});
+
+record!(AppRole {
+    value = "value",
+    id = "id",
+    display_name = "displayName",
+});
 
 impl Api {
     /// The role of that value.
@@ -82,13 +96,18 @@ impl Api {
 }
 
 /// App roles that an application was granted on an API.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Assignment {
     /// The API.
     pub api: ApiUri,
     /// The roles, in ascending order.
     pub roles: Vec<RoleName>,
 }
+
+record!(Assignment {
+    api = "api",
+    roles = "roles",
+});
 
 #[cfg(test)]
 mod tests {

@@ -3,9 +3,10 @@
 mod authentication;
 mod secret;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::api::{ApiUri, Assignment, RoleName};
+use crate::json::{named, record};
 use crate::text::text_type;
 
 pub(crate) use authentication::{Credentials, authenticate};
@@ -21,7 +22,7 @@ text_type! {
 }
 
 /// A registered application.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Application {
     /// Its `client_id`.
@@ -29,20 +30,26 @@ pub struct Application {
     /// A name for people.
     pub display_name: String,
     /// A disabled application gets no token.
-    #[serde(default)]
     pub disabled: bool,
     /// Whether it can keep a secret: RFC 6749 section 2.1.
-    #[serde(default)]
     pub kind: ClientKind,
     /// What it may use at the token endpoint.
     pub grant_types: Vec<GrantType>,
     /// Its secrets; several may be valid at once, so that one can be replaced without an outage.
-    #[serde(default)]
     pub secrets: Vec<SecretRecord>,
     /// The app roles that an administrator granted it, one entry an API.
-    #[serde(default)]
     pub assignments: Vec<Assignment>,
 }
+
+record!(Application {
+    client_id = "clientId",
+    display_name = "displayName",
+    disabled = "disabled",
+    kind = "kind",
+    grant_types = "grantTypes",
+    secrets = "secrets",
+    assignments = "assignments",
+});
 
 impl Application {
     /// The roles that it was granted on an API.
@@ -57,7 +64,7 @@ impl Application {
 }
 
 /// Whether a client can keep a secret: RFC 6749 section 2.1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Default)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientKind {
     /// It can, and authenticates with it.
@@ -67,8 +74,21 @@ pub enum ClientKind {
     Public,
 }
 
+impl ClientKind {
+    const ALL: [Self; 2] = [Self::Confidential, Self::Public];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Confidential => "confidential",
+            Self::Public => "public",
+        }
+    }
+}
+
+named!(ClientKind, "`confidential` or `public`");
+
 /// A way to ask for a token: the `grant_type` parameter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GrantType {
     /// RFC 6749 section 4.4.
@@ -87,3 +107,5 @@ impl GrantType {
         }
     }
 }
+
+named!(GrantType, "a grant type such as `client_credentials`");

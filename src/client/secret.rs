@@ -3,7 +3,7 @@
 use std::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -11,6 +11,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use super::ClientId;
 use crate::directory::TenantName;
 use crate::entropy::{self, Entropy, EntropyError};
+use crate::json::record;
 use crate::key::MasterKeys;
 use crate::time::UnixTime;
 
@@ -95,7 +96,7 @@ fn checksum(body: &str) -> String {
 }
 
 /// A secret at rest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SecretRecord {
     /// A UUID that names this secret to administrators.
@@ -113,6 +114,16 @@ pub struct SecretRecord {
     /// HMAC-SHA-256 in base64url.
     hash: String,
 }
+
+record!(SecretRecord {
+    key_id = "keyId",
+    display_name = "displayName",
+    hint = "hint",
+    starts = "starts",
+    ends = "ends",
+    master = "master",
+    hash = "hash",
+});
 
 impl SecretRecord {
     /// Hashes `secret` for storage, bound to its tenant and application. `None` if the hash could not

@@ -7,7 +7,6 @@
 use std::fmt;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use super::command::{AdministrationError, Command, NewRole, Outcome};
 use super::reader::parse;
@@ -19,6 +18,7 @@ use crate::client::{
 use crate::entropy::{self, Entropy};
 use crate::error::Reason;
 use crate::issuer::MAX_CACHE_TTL;
+use crate::json::Member;
 use crate::key::{Algorithm, KeyRing, MasterKeys, Signer};
 use crate::store::{Expected, Key, Put, Store};
 use crate::time::UnixTime;
@@ -368,7 +368,7 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
         Ok(kid)
     }
 
-    async fn load<T: DeserializeOwned>(&self, key: &Key) -> Done<Option<(T, Expected)>> {
+    async fn load<T: Member>(&self, key: &Key) -> Done<Option<(T, Expected)>> {
         let Some(found) = self.store.get(key).await? else {
             return Ok(None);
         };

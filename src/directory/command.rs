@@ -2,25 +2,21 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::TenantName;
 use crate::api::{ApiUri, RoleName};
 use crate::client::{ClientId, ClientKind, GrantType};
 use crate::entropy::EntropyError;
 use crate::error::Reason;
+use crate::json::{self, JsonError, Member, Members, Value};
 use crate::key::{Algorithm, SealError, SignerError};
 use crate::store::{KeyError, StoreError};
 use crate::time::UnixTime;
 
 /// One act of administration. As JSON an object with one member: the name of the act, and in it the
 /// act's own members, all in camel case.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase",
-    deny_unknown_fields
-)]
+#[derive(Debug, Clone)]
 pub enum Command {
     /// Makes a tenant with a signing key. Repeating it finishes what was cut short.
     CreateTenant {
@@ -31,7 +27,6 @@ pub enum Command {
         /// A UUID to keep; a random one otherwise.
         id: Option<String>,
         /// How its tokens are signed.
-        #[serde(default)]
         algorithm: Algorithm,
         /// Seconds, 60 to 86,400; 3,600 by default.
         access_token_lifetime: Option<u32>,
@@ -45,10 +40,8 @@ pub enum Command {
         /// A name for people.
         display_name: Option<String>,
         /// The app roles that it exposes.
-        #[serde(default)]
         roles: Vec<NewRole>,
         /// Whether an application without any role is refused a token.
-        #[serde(default)]
         assignment_required: bool,
         /// How its tokens are signed, if not as the tenant says.
         algorithm: Option<Algorithm>,
@@ -64,7 +57,6 @@ pub enum Command {
         /// A name for people.
         display_name: Option<String>,
         /// Whether it can keep a secret.
-        #[serde(default)]
         kind: ClientKind,
         /// What it may use at the token endpoint: client credentials by default.
         grant_types: Option<Vec<GrantType>>,
@@ -138,13 +130,111 @@ pub enum Command {
 }
 
 /// An app role to declare.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct NewRole {
     /// What appears in the `roles` claim.
     pub value: RoleName,
     /// A name for people.
     pub display_name: Option<String>,
+}
+
+impl Command {
+    /// Reads a command: an object with one member, as described above.
+    ///
+    /// # Errors
+    /// [`JsonError`] if the act is unknown, lacks a member, has one too many or a wrong value.
+    ///
+    /// ```
+    /// use edgemint::directory::Command;
+    ///
+    /// assert!(Command::parse(r#"{"createTenant":{"tenant":"demo"}}"#).is_ok());
+    /// let error = Command::parse(r#"{"createTenant":{"tenant":"Demo"}}"#).unwrap_err();
+    /// assert!(error.to_string().starts_with("createTenant: tenant: expected 1 to 63"));
+    /// ```
+    pub fn parse(text: &str) -> Result<Self, JsonError> {
+        let (act, value) = Members::of(json::parse(text)?)?.only()?;
+        Self::read(&act, value).map_err(|error| error.within(&act))
+    }
+
+    fn read(name: &str, value: Value) -> Result<Self, JsonError> {
+        let mut members = Members::of(value)?;
+        let act = &mut members;
+        let command = match name {
+            "createTenant" => Self::CreateTenant {
+                tenant: act.take("tenant")?,
+                display_name: act.take("displayName")?,
+                id: act.take("id")?,
+                algorithm: act.take_or_default("algorithm")?,
+                access_token_lifetime: act.take("accessTokenLifetime")?,
+            },
+            "createApi" => Self::CreateApi {
+                tenant: act.take("tenant")?,
+                identifier: act.take("identifier")?,
+                display_name: act.take("displayName")?,
+                roles: act.take_or_default("roles")?,
+                assignment_required: act.take_or_default("assignmentRequired")?,
+                algorithm: act.take("algorithm")?,
+                access_token_lifetime: act.take("accessTokenLifetime")?,
+            },
+            "createApplication" => Self::CreateApplication {
+                tenant: act.take("tenant")?,
+                client_id: act.take("clientId")?,
+                display_name: act.take("displayName")?,
+                kind: act.take_or_default("kind")?,
+                grant_types: act.take("grantTypes")?,
+            },
+            "setApplicationDisabled" => Self::SetApplicationDisabled {
+                tenant: act.take("tenant")?,
+                client_id: act.take("clientId")?,
+                disabled: act.take("disabled")?,
+            },
+            "addSecret" => Self::AddSecret {
+                tenant: act.take("tenant")?,
+                client_id: act.take("clientId")?,
+                display_name: act.take("displayName")?,
+                secret: act.take("secret")?,
+                starts: act.take("starts")?,
+                ends: act.take("ends")?,
+            },
+            "removeSecret" => Self::RemoveSecret {
+                tenant: act.take("tenant")?,
+                client_id: act.take("clientId")?,
+                key_id: act.take("keyId")?,
+            },
+            "assignRoles" => Self::AssignRoles {
+                tenant: act.take("tenant")?,
+                client_id: act.take("clientId")?,
+                api: act.take("api")?,
+                roles: act.take("roles")?,
+            },
+            "removeRoles" => Self::RemoveRoles {
+                tenant: act.take("tenant")?,
+                client_id: act.take("clientId")?,
+                api: act.take("api")?,
+                roles: act.take("roles")?,
+            },
+            "rotateKey" => Self::RotateKey {
+                tenant: act.take("tenant")?,
+                algorithm: act.take("algorithm")?,
+                starts: act.take("starts")?,
+            },
+            _ => return Err(JsonError::expected("the name of an act")),
+        };
+        members.finish()?;
+        Ok(command)
+    }
+}
+
+impl Member for NewRole {
+    fn read(value: Value) -> Result<Self, JsonError> {
+        let mut members = Members::of(value)?;
+        let role = Self {
+            value: members.take("value")?,
+            display_name: members.take("displayName")?,
+        };
+        members.finish()?;
+        Ok(role)
+    }
 }
 
 /// What a command brought about.

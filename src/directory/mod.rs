@@ -5,10 +5,11 @@ mod cache;
 mod command;
 mod reader;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::api::ApiUri;
 use crate::client::ClientId;
+use crate::json::record;
 use crate::key::Algorithm;
 use crate::store::{Key, KeyError, Partition};
 use crate::text::text_type;
@@ -27,7 +28,7 @@ text_type! {
 }
 
 /// An isolated directory: its own issuer, keys, applications and APIs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tenant {
     /// A UUID: the `tid` of its tokens.
@@ -35,11 +36,17 @@ pub struct Tenant {
     /// A name for people.
     pub display_name: String,
     /// How its tokens are signed, unless an API says otherwise.
-    #[serde(default)]
     pub algorithm: Algorithm,
     /// Seconds that its access tokens live, unless an API says otherwise.
     pub access_token_lifetime: u32,
 }
+
+record!(Tenant {
+    id = "id",
+    display_name = "displayName",
+    algorithm = "algorithm",
+    access_token_lifetime = "accessTokenLifetime",
+});
 
 /// A record of the directory, by its kind and names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -7,13 +7,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use serde::de::DeserializeOwned;
-
 use super::cache::{Cache, Lookup};
 use super::{Name, Tenant, TenantName};
 use crate::api::{Api, ApiUri};
 use crate::client::{Application, ClientId};
 use crate::error::Reason;
+use crate::json::{self, Member};
 use crate::key::KeyRing;
 use crate::store::{Key, Store};
 use crate::time::UnixTime;
@@ -241,15 +240,10 @@ impl<K> DirectoryReader<K> {
     }
 }
 
-/// Understands a record. Where it fails, only the place of the fault is told: the record may hold what
-/// a log should not.
-pub(super) fn parse<T: DeserializeOwned>(key: &Key, value: &str) -> Result<T, Reason> {
-    serde_json::from_str(value).map_err(|error| Reason::CorruptRecord {
+/// Understands a record.
+pub(crate) fn parse<T: Member>(key: &Key, value: &str) -> Result<T, Reason> {
+    json::read(value).map_err(|error| Reason::CorruptRecord {
         key: key.to_string(),
-        why: format!(
-            "unreadable at line {} column {}",
-            error.line(),
-            error.column()
-        ),
+        why: error.to_string(),
     })
 }

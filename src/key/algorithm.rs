@@ -3,13 +3,13 @@
 use std::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::json::{self, JsonError, Member, Value, named, record};
+
 /// How access tokens are signed.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Default)]
 pub enum Algorithm {
     /// ECDSA on P-256 with SHA-256: RFC 7518 section 3.4. The default.
     #[default]
@@ -39,6 +39,8 @@ impl Algorithm {
     }
 }
 
+named!(Algorithm, "`ES256`, `EdDSA` or `RS256`");
+
 impl fmt::Display for Algorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -47,17 +49,25 @@ impl fmt::Display for Algorithm {
 
 /// The public half of a signing key. It cannot hold private parts: it has no members for them, and a
 /// JWK that brings some is refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Jwk", into = "Jwk")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
 pub struct PublicKey {
     jwk: Jwk,
+    #[serde(skip)]
     algorithm: Algorithm,
+}
+
+impl Member for PublicKey {
+    fn read(value: Value) -> Result<Self, JsonError> {
+        let jwk = Jwk::read(value)?;
+        let public = Self::try_from(jwk);
+        public.map_err(|_| JsonError::expected("a public JWK"))
+    }
 }
 
 /// The members of the public JWKs that are known here: RFC 7518 section 6, RFC 8037 section 2. Not
 /// `jwt-compact`'s own type, which doubled the code for JSON in the wasm: docs/decisions/0001.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Jwk {
     kty: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,8 +82,18 @@ struct Jwk {
     e: Option<String>,
     /// Read to be refused: the private part of every kind of key.
     #[serde(skip_serializing)]
-    d: Option<String>,
+    d: Option<Value>,
 }
+
+record!(Jwk {
+    kty = "kty",
+    crv = "crv",
+    x = "x",
+    y = "y",
+    n = "n",
+    e = "e",
+    d = "d",
+});
 
 impl PublicKey {
     /// Reads a public JWK (RFC 7517) and derives the algorithm from its type and curve, since
@@ -83,9 +103,7 @@ impl PublicKey {
     /// [`PublicKeyError`] if it is not a JWK, holds private parts, or is of a type or curve that no
     /// [`Algorithm`] uses.
     pub fn from_jwk(json: &str) -> Result<Self, PublicKeyError> {
-        serde_json::from_str::<Jwk>(json)
-            .map_err(|_| PublicKeyError)?
-            .try_into()
+        json::read(json).map_err(|_| PublicKeyError)
     }
 
     /// The algorithm that this key is for.
@@ -145,12 +163,6 @@ impl TryFrom<Jwk> for PublicKey {
             _ => return Err(PublicKeyError),
         };
         Ok(Self { jwk, algorithm })
-    }
-}
-
-impl From<PublicKey> for Jwk {
-    fn from(public: PublicKey) -> Self {
-        public.jwk
     }
 }
 

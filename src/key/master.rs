@@ -11,11 +11,12 @@ use aes_gcm::{Aes256Gcm, Nonce};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::entropy::{self, Entropy, EntropyError};
+use crate::json::record;
 
 /// The keys derived from one master key. Debug output shows its id only.
 pub struct MasterKey {
@@ -173,12 +174,18 @@ impl MasterKeys {
 }
 
 /// Something encrypted under a master key: AES-256-GCM, base64url.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Sealed {
     master: String,
     nonce: String,
     ciphertext: String,
 }
+
+record!(Sealed {
+    master = "master",
+    nonce = "nonce",
+    ciphertext = "ciphertext",
+});
 
 /// The master key is not 32 bytes in base64url.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,23 +5,24 @@
 //! and then gone. A rotation is therefore one write, made ahead of time, and every location takes the
 //! step at the same moment without being told.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::master::{MasterKeys, SealError, Sealed};
 use super::{Algorithm, GeneratedKey, PublicKey};
 use crate::entropy::Entropy;
 use crate::issuer::MAX_CACHE_TTL;
+use crate::json::record;
 use crate::time::UnixTime;
 use crate::token::MAX_LIFETIME;
 
 /// The ring as it is stored: public keys in the clear, private keys sealed.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct KeyRing {
     keys: Vec<SigningKey>,
 }
 
 /// One key of a ring.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SigningKey {
     kid: String,
     public: PublicKey,
@@ -29,6 +30,15 @@ pub struct SigningKey {
     private: Sealed,
     starts: UnixTime,
 }
+
+record!(KeyRing { keys = "keys" });
+
+record!(SigningKey {
+    kid = "kid",
+    public = "public",
+    private = "private",
+    starts = "starts",
+});
 
 /// Where in its life a key is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,7 +8,7 @@ mod memory;
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::time::UnixTime;
 
@@ -113,7 +113,7 @@ impl fmt::Display for KeyError {
 impl std::error::Error for KeyError {}
 
 /// Which state of a value was read; opaque, made by the store, never used twice for one key.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct Version(pub String);
 
@@ -155,7 +155,7 @@ pub struct Page {
 }
 
 /// What a backend promises. Nothing is assumed beyond it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Guarantees {
     /// Of several writers that expect the same version, exactly one succeeds.

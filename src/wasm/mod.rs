@@ -186,7 +186,7 @@ impl Engine {
         let now = seconds(now);
         let call = Rc::new(call);
         let (issuer, host, answered) = self.handles(&call);
-        let command = serde_json::from_str::<Command>(command);
+        let command = Command::parse(command);
         self.spawn(call, now, async move {
             let outcome = match command {
                 Ok(command) => issuer.administer(command, now).await,

@@ -7,7 +7,7 @@ mod jwt;
 use std::rc::Rc;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use edgemint::directory::{AdministrationError, Outcome};
+use edgemint::directory::{AdministrationError, Command, Outcome};
 use edgemint::event::Event;
 use edgemint::key::{MasterKey, MasterKeys};
 use edgemint::store::{Key, Partition};
@@ -131,7 +131,7 @@ impl World {
     /// Carries out an act of administration.
     #[track_caller]
     pub(crate) fn try_administer(&self, command: Value) -> Result<Outcome, AdministrationError> {
-        let command = serde_json::from_value(command).expect("a well-formed command");
+        let command = Command::parse(&command.to_string()).expect("a well-formed command");
         block_on(self.issuer.administer(command, self.around.clock.now()))
     }
 

@@ -1,0 +1,266 @@
+//! JSON in: the records of a store, the acts of administration, the claims of a token.
+//!
+//! One parser reads every text into a value, and the members are taken from it by name. Derived
+//! deserialisers would be a parser for each type: they were a quarter of the wasm
+//! (docs/decisions/0004).
+
+use std::fmt;
+
+use serde_json::Map;
+pub(crate) use serde_json::Value;
+
+use crate::time::UnixTime;
+
+/// Why a text is not what it should be. It names the member, never its value, which may be secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JsonError(String);
+
+impl JsonError {
+    /// The value is of another form than this.
+    pub(crate) fn expected(form: &str) -> Self {
+        Self(["expected ", form].concat())
+    }
+
+    fn missing(name: &str) -> Self {
+        Self(["missing member `", name, "`"].concat())
+    }
+
+    fn unknown(name: &str) -> Self {
+        // The caller chose the name: no more of it than a person would write.
+        let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
+        Self(["unknown member `", &name, "`"].concat())
+    }
+
+    pub(crate) fn within(self, name: &str) -> Self {
+        Self([name, ": ", &self.0].concat())
+    }
+}
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for JsonError {}
+
+/// The members of an object that have not been taken yet.
+#[derive(Debug, Clone)]
+pub(crate) struct Members(Map<String, Value>);
+
+impl Members {
+    pub(crate) fn of(value: Value) -> Result<Self, JsonError> {
+        match value {
+            Value::Object(members) => Ok(Self(members)),
+            _ => Err(JsonError::expected("an object")),
+        }
+    }
+
+    /// Takes a member. One that is not there is its type's default, if the type has one.
+    pub(crate) fn take<T: Member>(&mut self, name: &str) -> Result<T, JsonError> {
+        match self.0.remove(name) {
+            Some(value) => T::read(value).map_err(|error| error.within(name)),
+            None => T::absent().ok_or_else(|| JsonError::missing(name)),
+        }
+    }
+
+    /// Takes a member that may be absent, and is its type's default then.
+    pub(crate) fn take_or_default<T: Member + Default>(
+        &mut self,
+        name: &str,
+    ) -> Result<T, JsonError> {
+        Ok(self.take::<Option<T>>(name)?.unwrap_or_default())
+    }
+
+    /// Takes the only member, whatever its name.
+    pub(crate) fn only(self) -> Result<(String, Value), JsonError> {
+        let mut members = self.0.into_iter();
+        match (members.next(), members.next()) {
+            (Some(only), None) => Ok(only),
+            _ => Err(JsonError::expected("an object with one member")),
+        }
+    }
+
+    /// Refuses what nobody took.
+    pub(crate) fn finish(&self) -> Result<(), JsonError> {
+        self.0
+            .keys()
+            .next()
+            .map_or(Ok(()), |name| Err(JsonError::unknown(name)))
+    }
+}
+
+/// Reads a whole text.
+pub(crate) fn read<T: Member>(text: &str) -> Result<T, JsonError> {
+    T::read(parse(text)?)
+}
+
+/// The value of a text, of any form.
+pub(crate) fn parse(text: &str) -> Result<Value, JsonError> {
+    // Of the parser's own error the place only: the text itself may hold a secret.
+    let place = |error: serde_json::Error| {
+        JsonError(format!(
+            "unreadable at line {} column {}",
+            error.line(),
+            error.column()
+        ))
+    };
+    serde_json::from_str(text).map_err(place)
+}
+
+/// What a JSON value can be read as.
+pub(crate) trait Member: Sized {
+    fn read(value: Value) -> Result<Self, JsonError>;
+
+    /// What it is where its member is not there.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+impl Member for Value {
+    fn read(value: Value) -> Result<Self, JsonError> {
+        Ok(value)
+    }
+}
+
+impl Member for String {
+    fn read(value: Value) -> Result<Self, JsonError> {
+        match value {
+            Value::String(text) => Ok(text),
+            _ => Err(JsonError::expected("text")),
+        }
+    }
+}
+
+impl Member for bool {
+    fn read(value: Value) -> Result<Self, JsonError> {
+        value
+            .as_bool()
+            .ok_or_else(|| JsonError::expected("true or false"))
+    }
+}
+
+impl Member for u64 {
+    fn read(value: Value) -> Result<Self, JsonError> {
+        value
+            .as_u64()
+            .ok_or_else(|| JsonError::expected("a whole number, zero or more"))
+    }
+}
+
+impl Member for u32 {
+    fn read(value: Value) -> Result<Self, JsonError> {
+        let number = u64::read(value)?;
+        Self::try_from(number).map_err(|_| JsonError::expected("a number below 4294967296"))
+    }
+}
+
+impl Member for UnixTime {
+    fn read(value: Value) -> Result<Self, JsonError> {
+        u64::read(value).map(Self::from_secs)
+    }
+}
+
+impl<T: Member> Member for Option<T> {
+    fn read(value: Value) -> Result<Self, JsonError> {
+        match value {
+            Value::Null => Ok(None),
+            value => T::read(value).map(Some),
+        }
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+}
+
+impl<T: Member> Member for Vec<T> {
+    fn read(value: Value) -> Result<Self, JsonError> {
+        match value {
+            Value::Array(values) => values.into_iter().map(T::read).collect(),
+            _ => Err(JsonError::expected("a list")),
+        }
+    }
+}
+
+/// Reads a struct by its members. Further ones are left alone: a newer version may have written them.
+/// Those under `default` may be absent: an older version did not write them.
+macro_rules! record {
+    ($type:ty { $($field:ident = $name:literal),+ $(,)? }
+        $(default { $($later:ident = $later_name:literal),+ $(,)? })?) => {
+        impl $crate::json::Member for $type {
+            fn read(value: $crate::json::Value) -> Result<Self, $crate::json::JsonError> {
+                let mut members = $crate::json::Members::of(value)?;
+                Ok(Self {
+                    $($field: members.take($name)?,)+
+                    $($($later: members.take_or_default($later_name)?,)+)?
+                })
+            }
+        }
+    };
+}
+
+/// Reads an enum by the names of its values: `ALL` and `name()`.
+macro_rules! named {
+    ($type:ty, $expected:literal) => {
+        impl $crate::json::Member for $type {
+            fn read(value: $crate::json::Value) -> Result<Self, $crate::json::JsonError> {
+                let known = Self::ALL.into_iter().find(|known| value == known.name());
+                known.ok_or_else(|| $crate::json::JsonError::expected($expected))
+            }
+        }
+    };
+}
+
+pub(crate) use {named, record};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq)]
+    struct Sample {
+        text: String,
+        number: Option<u32>,
+        list: Vec<bool>,
+    }
+
+    record!(Sample { text = "text", number = "number" } default { list = "list" });
+
+    #[test]
+    fn a_record_is_read_by_its_members_and_ignores_others() {
+        let sample = read::<Sample>(r#"{"text":"a\"b","list":[true],"later":{}}"#);
+        let expected = Sample {
+            text: "a\"b".into(),
+            number: None,
+            list: vec![true],
+        };
+        assert_eq!(sample, Ok(expected));
+    }
+
+    #[test]
+    fn an_error_names_the_place_and_never_the_value() {
+        for (text, error) in [
+            ("{", "unreadable at line 1 column 1"),
+            ("[]", "expected an object"),
+            ("{}", "missing member `text`"),
+            (r#"{"text":7}"#, "text: expected text"),
+            (
+                r#"{"text":"hunter2","number":-1}"#,
+                "number: expected a whole number, zero or more",
+            ),
+            (
+                r#"{"text":"hunter2","number":4294967296}"#,
+                "number: expected a number below 4294967296",
+            ),
+            (
+                r#"{"text":"hunter2","list":["hunter2"]}"#,
+                "list: expected true or false",
+            ),
+        ] {
+            let seen = read::<Sample>(text).unwrap_err().to_string();
+            assert_eq!(seen, error, "{text}");
+        }
+    }
+}
