@@ -97,7 +97,7 @@ function readOptions() {
 
 /** @returns {Promise<Contestant>} */
 async function startFloor() {
-  const worker = { modules: { "bench/floor.js": join(ROOT, "bench/floor.js") } };
+  const worker = { modules: modulesFrom("bench/floor.js") };
   const server = await startServer(join(folder, "floor"), await freePort(), worker);
   const keys = createRemoteJWKSet(new URL(server.origin));
   return {
@@ -129,6 +129,7 @@ async function startOurs() {
         modules: { "bench/kv-stub.js": join(ROOT, "bench/kv-stub.js"), "bench/entries.json": seed },
       },
     },
+    objects: { GRANTS: "GrantObject" },
   });
   const issuer = `${baseUrl}/demo`;
   const keys = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`));

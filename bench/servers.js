@@ -3,8 +3,17 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 // The path of the binary itself: where `.bin/workerd` is a script, the CPU would be its child's.
@@ -15,6 +24,8 @@ import { default as workerd } from "workerd";
  * @property {Record<string, string>} modules name in the worker -> file; the first one is the entry
  * @property {Record<string, string>} [bindings] texts
  * @property {Record<string, Worker>} [namespaces] KV namespaces, each with the worker that answers
+ * @property {Record<string, string>} [objects] Durable Object namespaces, each with its class, which
+ * the entry exports; SQLite in memory, as far as this machine has a file system there
  *
  * @typedef {object} Server
  * @property {string} origin
@@ -26,6 +37,8 @@ export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** @type {string} */
 export const WORKERD = workerd.default;
 const READY_WITHIN = 10_000;
+/** What a disk costs is not measured: where Linux has it, this is memory. */
+const MEMORY = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 /** The kernel's USER_HZ, in which /proc counts: 100 on every architecture that workerd runs on. */
 const MICROSECONDS_PER_TICK = 10_000;
 
@@ -53,7 +66,10 @@ export async function freePort() {
  */
 export async function startServer(folder, port, worker) {
   mkdirSync(folder);
-  writeFileSync(join(folder, "config.capnp"), configuration(folder, port, worker));
+  const disk = mkdtempSync(join(MEMORY, "edgemint-objects-"));
+  const clear = () => rmSync(disk, { recursive: true, force: true });
+  process.once("exit", clear);
+  writeFileSync(join(folder, "config.capnp"), configuration(folder, port, worker, disk));
   const child = spawn(WORKERD, ["serve", join(folder, "config.capnp")], {
     stdio: ["ignore", "ignore", "pipe"],
   });
@@ -79,6 +95,8 @@ export async function startServer(folder, port, worker) {
       kill();
       await exited;
       process.removeListener("exit", kill);
+      clear();
+      process.removeListener("exit", clear);
     },
   };
 }
@@ -130,13 +148,15 @@ export function modulesFrom(entry) {
  * @param {string} folder
  * @param {number} port
  * @param {Worker} main
+ * @param {string} disk the folder that keeps its objects
  */
-function configuration(folder, port, main) {
+function configuration(folder, port, main, disk) {
   /** @type {[string, Worker][]} */
   const workers = [["main", main], ...Object.entries(main.namespaces ?? {})];
   const services = workers.map(
     ([name, worker]) => `(name = ${quote(name)}, worker = ${definition(folder, name, worker)})`,
   );
+  services.push(`(name = ${quote(DISK)}, disk = (path = ${quote(disk)}, writable = true))`);
   const address = quote(`127.0.0.1:${port}`);
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
@@ -149,7 +169,7 @@ const config :Workerd.Config = (
 }
 
 /** @param {string} folder @param {string} service @param {Worker} worker */
-function definition(folder, service, { modules, bindings = {}, namespaces = {} }) {
+function definition(folder, service, { modules, bindings = {}, namespaces = {}, objects = {} }) {
   const embedded = Object.entries(modules).map(([name, file]) => {
     const copy = join(service, name);
     mkdirSync(dirname(join(folder, copy)), { recursive: true });
@@ -159,15 +179,24 @@ function definition(folder, service, { modules, bindings = {}, namespaces = {} }
   const bound = [
     ...Object.entries(bindings).map(([name, value]) => [name, `text = ${quote(value)}`]),
     ...Object.keys(namespaces).map((name) => [name, `kvNamespace = ${quote(name)}`]),
+    ...Object.entries(objects).map(([name, of]) => [name, `durableObjectNamespace = ${quote(of)}`]),
   ];
+  const classes = Object.values(objects).map(
+    (of) => `(className = ${quote(of)}, uniqueKey = ${quote(of)}, enableSql = true)`,
+  );
   return `(
       compatibilityDate = ${quote(compatibilityDate)},
       modules = [
         ${embedded.join(",\n        ")},
       ],
       bindings = [${bound.map(([name, what]) => `(name = ${quote(name)}, ${what})`).join(", ")}],
+      durableObjectNamespaces = [${classes.join(", ")}],
+      durableObjectStorage = ${classes.length > 0 ? `(localDisk = ${quote(DISK)})` : "(none = void)"},
     )`;
 }
+
+/** The service that keeps objects. */
+const DISK = "disk";
 
 const KINDS = /** @type {Record<string, string>} */ ({
   ".js": "esModule",

@@ -1,5 +1,6 @@
 -- Posts one form body, no more often than BENCH_LIMIT says, and ends with what came of it in JSON.
--- At the limit it stops asking, but wrk still waits until its time is up.
+-- At the limit it stops asking, but wrk still waits until its time is up. With BENCH_TOKENS the body
+-- ends with a refresh token, each is spent once, and the one in the answer is there to be spent.
 
 wrk.method = "POST"
 wrk.body = os.getenv("BENCH_BODY")
@@ -7,6 +8,13 @@ wrk.headers["Content-Type"] = "application/x-www-form-urlencoded"
 
 local left = tonumber(os.getenv("BENCH_LIMIT"))
 local message
+-- A queue: spent from the front, so that every grant has its turn.
+local tokens, first, last = {}, 1, 0
+
+for token in (os.getenv("BENCH_TOKENS") or ""):gmatch("%S+") do
+  last = last + 1
+  tokens[last] = token
+end
 
 function init()
   message = wrk.format()
@@ -15,7 +23,22 @@ end
 function request()
   left = left - 1
   if left == 0 then wrk.thread:stop() end
-  return message
+  if last == 0 then return message end
+  local token = tokens[first] or error("no refresh token is left: their answers were lost")
+  tokens[first] = nil
+  first = first + 1
+  return wrk.format(nil, nil, nil, wrk.body .. token)
+end
+
+-- wrk parses answers only for a script that has this function.
+if last > 0 then
+  function response(status, headers, body)
+    local token = body:match('"refresh_token":"([^"]+)"')
+    if token then
+      last = last + 1
+      tokens[last] = token
+    end
+  end
 end
 
 function done(summary, latency)

@@ -5,7 +5,7 @@
 
 import { EdgemintError } from "./errors.js";
 import * as subtle from "./subtle.js";
-import { Engine, __wbg_reset_state, initSync } from "./wasm/edgemint.js";
+import { Engine, __wbg_reset_state, initSync, step as takeStep } from "./wasm/edgemint.js";
 
 /** Counts the instances; what belongs to an earlier one is dead. */
 let generation = 0;
@@ -24,7 +24,37 @@ function boot(module) {
   alive = true;
 }
 
+/**
+ * A step of a grant, for a store that takes it where it keeps the grant: the texts of both records, or
+ * null, and the command as `Store.step` was given it. `value` is to be stored, before `outcome` is told.
+ * @param {WebAssembly.Module} module
+ * @param {string | null} grant @param {string | null} user @param {string} command
+ * @param {number} now seconds since 1970
+ * @returns {{ outcome: string, value?: string, expiresAt?: number }}
+ */
+export function step(module, grant, user, command, now) {
+  boot(module);
+  try {
+    const answer = takeStep(grant ?? undefined, user ?? undefined, command, now);
+    const [outcome, expiresAt, value] = answer.split("\n");
+    return value === undefined ? { outcome } : { outcome, value, expiresAt: Number(expiresAt) };
+  } catch (error) {
+    // A text is a refusal; anything else is a trap, and the instance is replaced.
+    if (typeof error !== "string") alive = false;
+    throw error;
+  }
+}
+
 export const now = () => Math.floor(Date.now() / 1000);
+
+/** @typedef {import("./index.d.ts").Store} Store */
+
+/** What a store promises and can do, as `Promises` in `src/wasm/host.rs` counts it. @param {Store | null} store */
+function promises(store) {
+  if (store === null) return 0;
+  const { atomic, readYourWrites } = store.guarantees;
+  return 1 + (atomic ? 2 : 0) + (readYourWrites ? 4 : 0) + (store.step ? 8 : 0);
+}
 
 /** Something that waits for an answer of the wasm. @abstract */
 export class Call {
@@ -47,9 +77,12 @@ export class Driver {
   constructor(module, options, onEvent) {
     this.module = module;
     this.options = options;
-    this.store = options.store;
+    // Bare KV for the directory is fine; where grants are to live as well, the wasm refuses it.
+    const { store, grants = store } = options;
+    /** The directory's, and that of the grants. @type {[Store, Store | null]} */
+    this.stores = [store, grants || null];
     this.onEvent = onEvent;
-    this.#host = new Host(this, options.store);
+    this.#host = new Host(this, this.stores);
     this.engine();
   }
 
@@ -59,7 +92,7 @@ export class Driver {
     boot(this.module);
     try {
       const { baseUrl, masterKey, previousMasterKey, cacheTtl, cacheCapacity } = this.options;
-      const { atomic, readYourWrites } = this.store.guarantees;
+      const [directory, grants] = this.stores.map(promises);
       this.#engine = new Engine(
         this.#host,
         baseUrl,
@@ -67,8 +100,8 @@ export class Driver {
         previousMasterKey || undefined,
         cacheTtl,
         cacheCapacity,
-        atomic,
-        readYourWrites,
+        directory,
+        grants,
       );
     } catch (refusal) {
       if (typeof refusal !== "string") throw refusal;
@@ -137,27 +170,29 @@ export class Driver {
 class Host {
   /**
    * @param {Driver} driver
-   * @param {import("./index.d.ts").Store} store
+   * @param {[Store, Store | null]} stores
    */
-  constructor(driver, store) {
+  constructor(driver, stores) {
     this.driver = driver;
-    this.store = store;
+    // The wasm asks the second one only if it was told that there is one.
+    this.stores = /** @type {[Store, Store]} */ (stores);
     /** The header blocks that the engine has told, by their numbers. @type {Headers[]} */
     this.blocks = [];
   }
 
-  /** @param {Call} call @param {number} id @param {string} partition @param {string} name */
-  get(call, id, partition, name) {
-    const read = attempt(async () => checkFound(await this.store.get(partition, name)));
+  /** @param {Call} call @param {number} id @param {number} store @param {string} partition @param {string} name */
+  get(call, id, store, partition, name) {
+    const read = attempt(async () => checkFound(await this.stores[store].get(partition, name)));
     this.driver.settle(call, id, read, resumeFound);
   }
 
   /**
-   * @param {Call} call @param {number} id @param {string} partition @param {string} name
+   * @param {Call} call @param {number} id @param {number} number of the store
+   * @param {string} partition @param {string} name
    * @param {string} value @param {string} [expected] @param {number} [expiresAt]
    */
-  put(call, id, partition, name, value, expected, expiresAt) {
-    const { store } = this;
+  put(call, id, number, partition, name, value, expected, expiresAt) {
+    const store = this.stores[number];
     const write = attempt(async () =>
       checkVersion(await store.put(partition, name, value, expected ?? null, expiresAt ?? null)),
     );
@@ -165,25 +200,32 @@ class Host {
   }
 
   /**
-   * @param {Call} call @param {number} id @param {string} partition @param {string} name
-   * @param {string} [expected]
+   * @param {Call} call @param {number} id @param {number} store
+   * @param {string} partition @param {string} name @param {string} [expected]
    */
-  delete(call, id, partition, name, expected) {
+  delete(call, id, store, partition, name, expected) {
     const removal = attempt(async () =>
-      checkVersion(await this.store.delete(partition, name, expected ?? null)),
+      checkVersion(await this.stores[store].delete(partition, name, expected ?? null)),
     );
     this.driver.settle(call, id, removal, resumeWritten);
   }
 
   /**
-   * @param {Call} call @param {number} id @param {string} partition @param {string} prefix
-   * @param {string} [cursor]
+   * @param {Call} call @param {number} id @param {number} store
+   * @param {string} partition @param {string} prefix @param {string} [cursor]
    */
-  list(call, id, partition, prefix, cursor) {
+  list(call, id, store, partition, prefix, cursor) {
     const listing = attempt(async () =>
-      checkPage(await this.store.list(partition, prefix, cursor ?? null)),
+      checkPage(await this.stores[store].list(partition, prefix, cursor ?? null)),
     );
     this.driver.settle(call, id, listing, resumeListed);
+  }
+
+  /** @param {Call} call @param {number} id @param {string} partition @param {string} name @param {string} command */
+  step(call, id, partition, name, command) {
+    const store = /** @type {Required<Store>} */ (this.stores[1]);
+    const step = attempt(async () => checkText(await store.step(partition, name, command)));
+    this.driver.settle(call, id, step, resumeStepped);
   }
 
   /** @param {Call} call @param {number} id @param {string} algorithm */
@@ -203,6 +245,16 @@ class Host {
    */
   sign(call, id, key, message) {
     this.driver.settle(call, id, subtle.sign(key, message), resumeSigned);
+  }
+
+  /**
+   * @param {Call} call @param {number} id @param {string} algorithm @param {string} jwk
+   * @param {Uint8Array<ArrayBuffer>} message @param {Uint8Array<ArrayBuffer>} signature
+   */
+  verify(call, id, algorithm, jwk, message, signature) {
+    // Copies: the key is imported first, and the bytes are wasm memory.
+    const verified = subtle.verify(algorithm, jwk, message.slice(), signature.slice());
+    this.driver.settle(call, id, verified, resumeVerified);
   }
 
   /** @param {number} block @param {string} text names and values, a line each */
@@ -247,6 +299,12 @@ function contract(kept) {
   if (!kept) throw new TypeError("the store returned something else than its contract says");
 }
 
+/** @param {string} text */
+function checkText(text) {
+  contract(isText(text));
+  return text;
+}
+
 /** @param {{ value: string, version: string } | null} found */
 function checkFound(found) {
   contract(found === null || (isText(found?.value) && isText(found?.version)));
@@ -281,6 +339,16 @@ function resumeWritten(engine, id, version) {
 /** @param {Engine} engine @param {number} id @param {{ names: string[], cursor?: string }} page */
 function resumeListed(engine, id, { names, cursor }) {
   return engine.resumeListed(id, names, cursor);
+}
+
+/** @param {Engine} engine @param {number} id @param {string} outcome */
+function resumeStepped(engine, id, outcome) {
+  return engine.resumeStepped(id, outcome);
+}
+
+/** @param {Engine} engine @param {number} id @param {boolean} valid */
+function resumeVerified(engine, id, valid) {
+  return engine.resumeVerified(id, valid);
 }
 
 /** @param {Engine} engine @param {number} id @param {{ private: Uint8Array, public: string }} pair */

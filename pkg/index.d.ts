@@ -45,6 +45,12 @@ export interface Store {
     prefix: string,
     cursor: string | null,
   ): Promise<{ names: string[]; cursor?: string }>;
+  /**
+   * Optional, for a store that can run code where it keeps the data: applies a command to the grant under
+   * `name` and to the record `user` of the same partition, as one transaction, by `step` of this package.
+   * Without it, grants are read, changed and written with `get` and `put`.
+   */
+  step?(partition: string, name: string, command: string): Promise<string>;
 }
 
 /** Something that the operator should know of. It never holds a credential. */
@@ -72,6 +78,12 @@ export interface IssuerOptions {
   baseUrl: string;
   /** Where the directory lives. */
   store: Store;
+  /**
+   * Where the grants of users live: a store that promises to be atomic, or else refresh tokens could be
+   * spent twice and `createIssuer` throws `store_not_atomic`. `false` is for client credentials only.
+   * @default the same as `store`
+   */
+  grants?: Store | false;
   /** 32 bytes in base64url without padding, from the host's secret storage. */
   masterKey: string;
   /** While the master key is being rotated: the one before. */
@@ -106,14 +118,26 @@ export interface Administration {
     algorithm?: Algorithm;
     /** Seconds, 60 to 86400. @default 3600 */
     accessTokenLifetime?: number;
+    /** The page that signs users in: authorization requests are handed to it. */
+    loginUrl?: string;
   }): Promise<object>;
-  /** Registers an API and the app roles that it exposes. */
+  /** Changes what a tenant says of itself; what is not given stays. */
+  updateTenant(act: {
+    tenant: string;
+    displayName?: string;
+    /** Seconds, 60 to 86400. */
+    accessTokenLifetime?: number;
+    loginUrl?: string;
+  }): Promise<object>;
+  /** Registers an API, the app roles that it exposes to applications, and the scopes to users. */
   createApi(act: {
     tenant: string;
     /** Its identifier URI, the `aud` of its tokens: `api://orders`. */
     identifier: string;
     displayName?: string;
     roles?: { value: string; displayName?: string }[];
+    /** What users may grant applications on it. */
+    scopes?: { value: string; displayName?: string }[];
     /** Whether an application without any role on it is refused a token. @default false */
     assignmentRequired?: boolean;
     /** If not as the tenant says. */
@@ -129,9 +153,29 @@ export interface Administration {
     displayName?: string;
     /** @default "confidential" */
     kind?: "confidential" | "public";
-    /** @default ["client_credentials"] */
-    grantTypes?: "client_credentials"[];
+    /**
+     * @default codes and refresh tokens for a public application and one with redirect URIs; client
+     * credentials for a confidential one
+     */
+    grantTypes?: GrantType[];
+    /** Where answers to its authorization requests may go; compared byte by byte. */
+    redirectUris?: string[];
+    /** How long the sessions of its users last. */
+    refresh?: RefreshPolicy;
+    /** The APIs whose access tokens it may introspect, beside its own tokens. */
+    introspects?: string[];
   }): Promise<{ clientId: string }>;
+  /** Changes an application; what is not given stays. */
+  updateApplication(act: {
+    tenant: string;
+    clientId: string;
+    displayName?: string;
+    grantTypes?: GrantType[];
+    redirectUris?: string[];
+    /** It replaces the policy as a whole, and holds for the sessions that there are, too. */
+    refresh?: RefreshPolicy;
+    introspects?: string[];
+  }): Promise<object>;
   /** Disables an application, or enables it again. */
   setApplicationDisabled(act: {
     tenant: string;
@@ -177,6 +221,104 @@ export interface Administration {
   }): Promise<{ keyId: string }>;
 }
 
+/** Ways to ask for a token. */
+export type GrantType = "authorization_code" | "client_credentials" | "refresh_token";
+
+/** What the refresh tokens of an application are allowed. */
+export interface RefreshPolicy {
+  /**
+   * `rotate`: every refresh answers with a new token, and the old one is spent. `reusable`: one token
+   * serves until the session ends; for confidential applications only. @default "rotate"
+   */
+  mode?: "rotate" | "reusable";
+  /**
+   * Seconds, 0 to 300, within which a token that was just replaced gets the same successor again, for a
+   * client that lost the answer. @default 10
+   */
+  grace?: number;
+  /** Seconds without a refresh after which the session ends. @default 2592000 (30 days) */
+  idle?: number;
+  /** Seconds after the sign-in at which the session ends. @default 7776000 (90 days) */
+  absolute?: number;
+}
+
+/**
+ * What a login page does: edgemint holds no passwords. The page is opened with a `handle` parameter, which
+ * is good for 15 minutes. Rejects with an {@link EdgemintError}; `invalid_handle` means "start again".
+ */
+export interface Authorization {
+  /** What the user is to be asked. */
+  inspect(handle: string): Promise<AuthorizationRequest>;
+  /**
+   * The user has signed in and consented: opens a grant. Send the browser to `redirectTo`, which carries
+   * the code.
+   */
+  complete(
+    handle: string,
+    consent: {
+      /** The user, by a name that never changes: the `sub` of access tokens. */
+      subject: string;
+      /** What was consented to, of what was asked for, such as `api://orders/Orders.Read`. @default all of it */
+      scopes?: string[];
+      /** More to say of the user in access tokens; at most 4096 bytes of JSON, and no claim of edgemint's own. */
+      claims?: Record<string, unknown>;
+    },
+  ): Promise<{ redirectTo: string }>;
+  /** There will be no code. Send the browser to `redirectTo`, which carries the error. */
+  deny(
+    handle: string,
+    denial?: {
+      /** @default "access_denied" */
+      error?:
+        | "access_denied"
+        | "login_required"
+        | "consent_required"
+        | "interaction_required"
+        | "account_selection_required"
+        | "server_error"
+        | "temporarily_unavailable";
+    },
+  ): Promise<{ redirectTo: string }>;
+}
+
+/** What a user is asked for. */
+export interface AuthorizationRequest {
+  tenant: string;
+  clientId: string;
+  clientName: string;
+  redirectUri: string;
+  scopes: { scope: string; displayName: string; api: string; apiName: string }[];
+  /** As the application sent them. */
+  loginHint?: string;
+  prompt?: string;
+  /** Seconds since 1970: when the handle is good no more. */
+  expires: number;
+}
+
+/** The sessions of users. Whoever holds it is an administrator: nothing is checked here. */
+export interface Sessions {
+  /** A user's sessions that are alive, the newest first. Times are in seconds since 1970. */
+  list(act: { tenant: string; subject: string }): Promise<{
+    sessions: {
+      id: string;
+      clientId: string;
+      clientName: string;
+      scopes: string[];
+      createdAt: number;
+      usedAt: number;
+      expiresAt: number;
+    }[];
+  }>;
+  /** Ends one session. */
+  end(act: { tenant: string; subject: string; id: string }): Promise<object>;
+  /** Ends every session of a user, in one write. */
+  endUser(act: { tenant: string; subject: string }): Promise<object>;
+  /** Ends every session of every user of an application, in one write; in force within the cache's TTL. */
+  endApplication(act: { tenant: string; clientId: string }): Promise<object>;
+  /** Ends every session of a tenant, in one write; in force within the cache's TTL. */
+  endTenant(act: { tenant: string }): Promise<object>;
+}
+
 /** A token service for any number of tenants. */
 export interface Issuer {
   /**
@@ -189,6 +331,10 @@ export interface Issuer {
   ): Promise<Response>;
   /** Administration, in process. */
   readonly admin: Administration;
+  /** What a login page does. */
+  readonly authorization: Authorization;
+  /** The sessions of users. */
+  readonly sessions: Sessions;
 }
 
 /** What an {@link EdgemintError} can be about. */
@@ -199,6 +345,8 @@ export type EdgemintErrorCode =
   | "invalid_master_key"
   /** `baseUrl` is not an origin that may be served. */
   | "invalid_base_url"
+  /** The grants would live in a store that does not promise to be atomic. */
+  | "store_not_atomic"
   /** Another option is not what it should be. */
   | "invalid_options"
   /** A value given to administration is not what it should be. */
@@ -209,6 +357,8 @@ export type EdgemintErrorCode =
   | "exists"
   /** Somebody else changed the record in the meantime. */
   | "conflict"
+  /** The handle of an authorization is not good any more. */
+  | "invalid_handle"
   /** The store did not answer. */
   | "store_unavailable"
   /** The signer, the entropy source or a stored record failed. */
@@ -240,7 +390,7 @@ export declare class EdgemintError extends Error {
  * const response = await issuer.fetch(new Request("https://auth.example.com/demo/.well-known/jwks.json"));
  * ```
  *
- * @throws {@link EdgemintError} `missing_master_key`, `invalid_master_key`, `invalid_base_url` or
- * `invalid_options`
+ * @throws {@link EdgemintError} `missing_master_key`, `invalid_master_key`, `invalid_base_url`,
+ * `store_not_atomic` or `invalid_options`
  */
 export declare function createIssuer(options: IssuerOptions): Issuer;

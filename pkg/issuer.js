@@ -7,17 +7,36 @@ import { Engine } from "./wasm/edgemint.js";
 /** What every error of the wasm's own instance is answered with. */
 const ERROR_HEADERS = { "content-type": "application/json", "cache-control": "no-store", pragma: "no-cache" };
 
-const ADMINISTRATION = /** @type {const} */ ([
-  "createTenant",
-  "createApi",
-  "createApplication",
-  "setApplicationDisabled",
-  "addSecret",
-  "removeSecret",
-  "assignRoles",
-  "removeRoles",
-  "rotateKey",
-]);
+const named = (/** @type {string} */ act) => [act, act];
+
+/** What each part of an issuer offers: its methods, and the acts behind them. @type {Record<string, string[][]>} */
+const ACTS = {
+  admin: [
+    "createTenant",
+    "updateTenant",
+    "createApi",
+    "createApplication",
+    "updateApplication",
+    "setApplicationDisabled",
+    "addSecret",
+    "removeSecret",
+    "assignRoles",
+    "removeRoles",
+    "rotateKey",
+  ].map(named),
+  authorization: [
+    ["inspect", "inspectAuthorization"],
+    ["complete", "completeAuthorization"],
+    ["deny", "denyAuthorization"],
+  ],
+  sessions: [
+    ["list", "listSessions"],
+    ["end", "endSession"],
+    ["endUser", "endUserSessions"],
+    ["endApplication", "endApplicationSessions"],
+    ["endTenant", "endTenantSessions"],
+  ],
+};
 
 /** A request that waits for its response. */
 export class RequestCall extends Call {
@@ -86,12 +105,16 @@ class Issuer {
   constructor(driver) {
     this.#driver = driver;
     this.#maxBody = Engine.maxBody();
-    const acts = ADMINISTRATION.map((command) => [
-      command,
-      (/** @type {object} */ act) => this.#administer(command, act),
-    ]);
-    /** @type {import("./index.d.ts").Administration} */
-    this.admin = Object.fromEntries(acts);
+    const { admin, authorization, sessions } = ACTS;
+    this.admin = /** @type {import("./index.d.ts").Administration} */ (this.#part(admin));
+    const handled = this.#part(authorization);
+    /** @type {import("./index.d.ts").Authorization} */
+    this.authorization = {
+      inspect: (handle) => handled.inspect({ handle }),
+      complete: (handle, consent) => handled.complete({ handle, ...consent }),
+      deny: (handle, denial) => handled.deny({ handle, ...denial }),
+    };
+    this.sessions = /** @type {import("./index.d.ts").Sessions} */ (this.#part(sessions));
     this.fetch = this.fetch.bind(this);
   }
 
@@ -130,10 +153,16 @@ class Issuer {
     });
   }
 
-  /** @param {string} command @param {object} act */
-  #administer(command, act) {
-    const text = JSON.stringify({ [command]: act });
-    return this.#outcome((engine, call) => engine.administer(call, text, now()));
+  /** @param {string[][]} methods @returns {any} */
+  #part(methods) {
+    const acts = methods.map(([method, name]) => [
+      method,
+      (/** @type {object} */ act) => {
+        const text = JSON.stringify({ [name]: act });
+        return this.#outcome((engine, call) => engine.act(call, text, now()));
+      },
+    ]);
+    return Object.fromEntries(acts);
   }
 
   /** Reads again the records that are about to go out of date; never rejects. */

@@ -58,6 +58,30 @@ export async function importKey(algorithm, pkcs8) {
   }
 }
 
+/** Public keys that were imported before. The ring of a tenant is short, and so is this. @type {Map<string, CryptoKey>} */
+const verifying = new Map();
+const MOST_VERIFYING = 100;
+
+/**
+ * Whether the JWS signature is that of a public key of edgemint's.
+ * @param {string} algorithm
+ * @param {string} jwk
+ * @param {Uint8Array<ArrayBuffer>} message
+ * @param {Uint8Array<ArrayBuffer>} signature
+ * @returns {Promise<boolean>}
+ */
+export async function verify(algorithm, jwk, message, signature) {
+  const { key, sign } = ALGORITHMS[algorithm];
+  let imported = verifying.get(jwk);
+  if (imported === undefined) {
+    const parameters = /** @type {EcKeyImportParams} */ (key);
+    imported = await crypto.subtle.importKey("jwk", JSON.parse(jwk), parameters, false, ["verify"]);
+    if (verifying.size >= MOST_VERIFYING) verifying.clear();
+    verifying.set(jwk, imported);
+  }
+  return crypto.subtle.verify(sign, imported, signature, message);
+}
+
 /**
  * The JWS signature. The bytes are copied before this returns: WebCrypto section 14.3.3.
  * @param {ImportedKey} imported

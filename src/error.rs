@@ -6,6 +6,7 @@
 
 use crate::client::GrantType;
 use crate::entropy::EntropyError;
+use crate::grant::{Place, Refusal};
 use crate::key::{SealError, SignerError};
 use crate::store::{KeyError, StoreError};
 
@@ -94,6 +95,45 @@ pub enum Reason {
     SeveralResources,
     /// No API of that identifier is registered; asked for by `resource`.
     UnknownResource(String),
+    /// A parameter that the request cannot do without.
+    ParameterMissing(&'static str),
+    // Codes and refresh tokens
+    /// The text is no token of this service.
+    GrantTokenMalformed,
+    /// The grant did not take the step; which grant, and whether its API was named by `resource`.
+    Grant(Refusal, String, bool),
+    /// The API has taken back every scope that was granted on it.
+    ScopeWithdrawn,
+    /// The code verifier is none: RFC 7636 section 4.1.
+    Verifier,
+    /// This service has no store for grants.
+    NoGrants,
+    /// Revocation of a token that cannot be revoked: RFC 7009 section 2.2.1.
+    TokenTypeUnsupported,
+    // Authorization requests
+    /// The query is longer than 4 KiB.
+    QueryTooLong,
+    /// No application of that id may ask for authorization here.
+    UnknownApplication,
+    /// The redirection URI is not one that is registered.
+    RedirectUnregistered,
+    /// A response type other than `code`.
+    ResponseType,
+    /// A response mode other than `query`.
+    ResponseMode,
+    /// The code challenge is none of method S256.
+    Challenge,
+    /// The tenant has no login page.
+    NoLoginPage,
+    // Bearers of access tokens
+    /// No access token.
+    NoToken,
+    /// An access token that is not good here, and why.
+    InvalidToken(&'static str),
+    /// The access token lacks the app role.
+    RoleMissing,
+    /// The body is not declared as JSON.
+    NotJson,
     // What failed here
     /// The store did not answer.
     Storage(String),
@@ -140,6 +180,12 @@ const fn wire(status: u16, error: &'static str, description: &'static str) -> Wi
 /// One answer for everything that could tell a stranger whether a client exists or how near a guess
 /// came: requirement 8.
 const INVALID_CLIENT: Wire = wire(401, "invalid_client", "client authentication failed");
+/// One answer for every code and refresh token that is not honoured: requirement 19.
+const INVALID_GRANT: Wire = wire(
+    400,
+    "invalid_grant",
+    "the code or the refresh token is not valid",
+);
 /// One answer for everything that is broken on this side and that a retry does not mend.
 const SERVER_ERROR: Wire = wire(
     500,
@@ -148,6 +194,12 @@ const SERVER_ERROR: Wire = wire(
 );
 
 impl Reason {
+    /// A step that the grant at this place refused.
+    pub(crate) fn refused(refusal: Refusal, place: &Place, by_resource: bool) -> Self {
+        let place = place.key().map(|key| key.to_string());
+        Self::Grant(refusal, place.unwrap_or_default(), by_resource)
+    }
+
     /// What goes on the wire.
     #[must_use]
     pub const fn wire(&self) -> Wire {
@@ -257,6 +309,60 @@ impl Reason {
                 "invalid_target",
                 "the resource is not a registered API",
             ),
+            Self::ParameterMissing(_) => {
+                wire(400, "invalid_request", "a required parameter is missing")
+            }
+            Self::GrantTokenMalformed | Self::Verifier => INVALID_GRANT,
+            Self::Grant(refusal, _, by_resource) => match refusal {
+                Refusal::Api if *by_resource => {
+                    wire(400, "invalid_target", "the grant is not for this resource")
+                }
+                Refusal::Api | Refusal::Scope => {
+                    wire(400, "invalid_scope", "the scope is more than was granted")
+                }
+                Refusal::Corrupt => SERVER_ERROR,
+                _ => INVALID_GRANT,
+            },
+            Self::ScopeWithdrawn => wire(
+                400,
+                "invalid_scope",
+                "the scope that was granted exists no more",
+            ),
+            Self::NoGrants => wire(404, "invalid_request", "there is no such endpoint"),
+            Self::TokenTypeUnsupported => wire(
+                400,
+                "unsupported_token_type",
+                "an access token that comes from no grant cannot be revoked",
+            ),
+            Self::QueryTooLong => wire(414, "invalid_request", "the query is larger than 4 KiB"),
+            Self::UnknownApplication => {
+                wire(400, "invalid_request", "the application is not known here")
+            }
+            Self::RedirectUnregistered => wire(
+                400,
+                "invalid_request",
+                "the redirect_uri is not registered for the application",
+            ),
+            Self::ResponseType => wire(
+                400,
+                "unsupported_response_type",
+                "the response_type must be code",
+            ),
+            Self::ResponseMode => wire(400, "invalid_request", "the response_mode must be query"),
+            Self::Challenge => wire(
+                400,
+                "invalid_request",
+                "the code_challenge must be one of method S256",
+            ),
+            Self::NoLoginPage => wire(500, "server_error", "there is no login page"),
+            Self::NoToken => wire(401, "invalid_token", "an access token is required"),
+            Self::InvalidToken(_) => wire(401, "invalid_token", "the access token is not valid"),
+            Self::RoleMissing => wire(
+                403,
+                "insufficient_scope",
+                "the access token lacks the app role",
+            ),
+            Self::NotJson => wire(415, "invalid_request", "the body must be JSON in UTF-8"),
             Self::Storage(_) => wire(
                 503,
                 "temporarily_unavailable",
@@ -275,7 +381,11 @@ impl Reason {
     /// Whether this side is at fault, whatever the caller is told.
     #[must_use]
     pub const fn is_fault(&self) -> bool {
-        self.wire().status >= 500 || matches!(self, Self::SecretsUnreadable)
+        self.wire().status >= 500
+            || matches!(
+                self,
+                Self::SecretsUnreadable | Self::Grant(Refusal::Ahead, ..)
+            )
     }
 
     /// A stable name for events and logs.
@@ -320,6 +430,24 @@ impl Reason {
             Self::ResourceSyntax => "resource_syntax",
             Self::SeveralResources => "several_resources",
             Self::UnknownResource(_) => "unknown_resource",
+            Self::ParameterMissing(_) => "parameter_missing",
+            Self::GrantTokenMalformed => "grant_token_malformed",
+            Self::Grant(refusal, ..) => refusal.name(),
+            Self::ScopeWithdrawn => "scope_withdrawn",
+            Self::Verifier => "verifier_malformed",
+            Self::NoGrants => "no_grants",
+            Self::TokenTypeUnsupported => "token_type_unsupported",
+            Self::QueryTooLong => "query_too_long",
+            Self::UnknownApplication => "unknown_application",
+            Self::RedirectUnregistered => "redirect_unregistered",
+            Self::ResponseType => "response_type",
+            Self::ResponseMode => "response_mode",
+            Self::Challenge => "challenge",
+            Self::NoLoginPage => "no_login_page",
+            Self::NoToken => "no_token",
+            Self::InvalidToken(_) => "invalid_token",
+            Self::RoleMissing => "role_missing",
+            Self::NotJson => "not_json",
             Self::Storage(_) => "storage",
             Self::CorruptRecord { .. } => "corrupt_record",
             Self::NoSigningKey(_) => "no_signing_key",
@@ -339,6 +467,8 @@ impl Reason {
             Self::RepeatedParameter(name) | Self::ParameterInUrl(name) => Some(name.clone()),
             Self::UnknownApi(uri) | Self::UnknownResource(uri) => Some(uri.clone()),
             Self::Storage(why) | Self::Signing(why) | Self::Internal(why) => Some(why.clone()),
+            Self::ParameterMissing(what) | Self::InvalidToken(what) => Some((*what).to_owned()),
+            Self::Grant(_, place, _) => Some(place.clone()),
             Self::CorruptRecord { key, why } => Some(format!("{key}: {why}")),
             Self::NoSigningKey(algorithm) => Some((*algorithm).to_owned()),
             Self::GrantTypeNotAllowed(grant_type) => Some(grant_type.name().to_owned()),

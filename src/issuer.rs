@@ -10,6 +10,7 @@ use crate::directory::{
 use crate::entropy::Entropy;
 use crate::error::Reason;
 use crate::event::{Event, EventSink};
+use crate::grant::GrantStore;
 use crate::key::{Algorithm, MasterKeys, Signer};
 use crate::store::Store;
 use crate::time::UnixTime;
@@ -23,6 +24,8 @@ pub(crate) const MAX_CACHE_TTL: u64 = 3_600;
 pub trait Host {
     /// Where the directory lives.
     type Store: Store;
+    /// Where the grants of users live.
+    type Grants: GrantStore;
     /// Who performs private-key operations.
     type Signer: Signer;
     /// Where randomness comes from.
@@ -32,6 +35,8 @@ pub trait Host {
 
     /// The store.
     fn store(&self) -> &Self::Store;
+    /// The store of the grants, unless the service is for client credentials only.
+    fn grants(&self) -> Option<&Self::Grants>;
     /// The signer.
     fn signer(&self) -> &Self::Signer;
     /// The entropy source.
@@ -140,6 +145,8 @@ pub enum ConfigError {
     BaseUrl,
     /// Records would be cached for too long.
     CacheTtl,
+    /// The grants would live in a store that is not atomic.
+    GrantStore,
 }
 
 impl ConfigError {
@@ -149,6 +156,7 @@ impl ConfigError {
         match self {
             Self::BaseUrl => "invalid_base_url",
             Self::CacheTtl => "invalid_options",
+            Self::GrantStore => "store_not_atomic",
         }
     }
 }
@@ -159,6 +167,11 @@ impl fmt::Display for ConfigError {
             Self::BaseUrl => {
                 "the base URL must be an origin such as `https://auth.example.com`, in lower case \
                  and without a path; `http` is allowed for localhost only"
+            }
+            Self::GrantStore => {
+                "the store of the grants does not promise atomic writes, so a refresh token could be \
+                 spent twice; give `grants` a store that does, such as Durable Objects, or `false` for \
+                 client credentials only"
             }
             Self::CacheTtl => "records may be cached for 3600 seconds at most",
         })
@@ -183,17 +196,32 @@ pub(crate) struct ActiveKey<K> {
 
 impl<H: Host> Issuer<H> {
     /// A service on this host.
-    pub fn new(host: H, config: Config, masters: MasterKeys) -> Self {
+    ///
+    /// # Errors
+    /// [`ConfigError::GrantStore`] if the grants are to live in a store that does not promise to be
+    /// atomic: refresh tokens could be spent twice.
+    pub fn new(host: H, config: Config, masters: MasterKeys) -> Result<Self, ConfigError> {
+        if host
+            .grants()
+            .is_some_and(|grants| !grants.guarantees().atomic)
+        {
+            return Err(ConfigError::GrantStore);
+        }
         let caching = Caching {
             ttl: config.cache_ttl,
             capacity: config.cache_capacity,
         };
-        Self {
+        Ok(Self {
             host,
             config,
             masters,
             directory: DirectoryReader::new(caching),
-        }
+        })
+    }
+
+    /// The store of the grants.
+    pub(crate) fn grants(&self) -> Result<&H::Grants, Reason> {
+        self.host.grants().ok_or(Reason::NoGrants)
     }
 
     /// What surrounds the service.

@@ -10,13 +10,15 @@
 //! | [`grant`] | the grants of RFC 6749: what a token request asks for, and the token for it |
 //! | [`client`] | applications, their secrets, client authentication |
 //! | [`api`] | APIs, app roles, scopes and resources |
-//! | `token` | access tokens (RFC 9068) |
+//! | `token`, `verification` | access tokens (RFC 9068): made, and checked when they come back |
+//! | `act` | administration, and what a login page does |
 //! | [`key`] | master key, key ring, signers |
 //! | [`directory`] | the records of a tenant: reading through a cache, administration |
 //! | [`store`] | the storage trait, its contract, the memory store |
 //! | [`error`], [`event`] | reasons, what goes on the wire, what the operator hears |
 //! | `time`, `entropy` | what the host hands in beside storage and signatures |
 
+mod act;
 pub mod api;
 pub mod client;
 pub mod directory;
@@ -32,9 +34,11 @@ pub mod store;
 mod text;
 mod time;
 mod token;
+mod verification;
 #[cfg(target_arch = "wasm32")]
 pub mod wasm;
 
+pub use act::Act;
 pub use entropy::{Entropy, EntropyError};
 pub use issuer::{Config, ConfigError, Host, Issuer};
 pub use json::JsonError;

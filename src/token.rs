@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::api::{ApiUri, RoleName};
 use crate::client::ClientId;
 use crate::error::Reason;
+use crate::json::Object;
 use crate::key::Algorithm;
 use crate::time::UnixTime;
 
@@ -30,19 +31,26 @@ pub(crate) const MAX_LIFETIME: u64 = 86_400;
 pub(crate) struct AccessToken<'a> {
     /// The issuer: `https://HOST/{t}`.
     pub(crate) iss: &'a str,
-    /// The client, since no user is involved: RFC 9068 section 2.2.
-    pub(crate) sub: &'a ClientId,
+    /// The user, or the client where no user is involved: RFC 9068 section 2.2.
+    pub(crate) sub: &'a str,
     /// The API.
     pub(crate) aud: &'a ApiUri,
     pub(crate) client_id: &'a ClientId,
     pub(crate) azp: &'a ClientId,
     /// Never repeats: 128 random bits.
     pub(crate) jti: &'a str,
-    /// The app roles.
-    pub(crate) roles: &'a [RoleName],
+    /// The app roles of a client that acts for itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) roles: Option<&'a [RoleName]>,
     pub(crate) scope: &'a str,
     /// The tenant's id.
     pub(crate) tid: &'a str,
+    /// The grant that it comes from, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sid: Option<&'a str>,
+    /// What the login page said of the user: none of the names above.
+    #[serde(flatten)]
+    pub(crate) claims: Option<&'a Object>,
 }
 
 /// A token that lacks its signature only.

@@ -3,9 +3,12 @@
 import { kvStore } from "../pkg/stores/kv.js";
 import { createIssuer } from "../pkg/workerd.js";
 
+export { GrantObject } from "../pkg/stores/durable-object.js";
+
 /**
  * @typedef {object} Env
  * @property {import("../pkg/stores/kv.d.ts").KvNamespace} DIRECTORY where the directory lives
+ * @property {import("../pkg/stores/durable-object.d.ts").GrantNamespace} GRANTS where grants live
  * @property {string} BASE_URL such as https://auth.example.com
  * @property {string} MASTER_KEY a secret
  * @property {string} [PREVIOUS_MASTER_KEY] a secret, while the master key is being rotated

@@ -2,6 +2,7 @@
 // command and the tests start it here.
 
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Log, LogLevel, Miniflare } from "miniflare";
 
@@ -13,7 +14,7 @@ const [, compatibilityDate] =
  * @typedef {object} LocalOptions
  * @property {Record<string, string | undefined>} bindings variables and secrets
  * @property {number} [port] on 127.0.0.1; a free one by default
- * @property {string} [state] a folder that keeps the KV namespace; memory by default
+ * @property {string} [state] a folder that keeps what is stored; memory by default
  * @property {string} [entry] another module than the worker itself, from the project's root
  * @property {(line: string, failed: boolean) => void} onLine takes what the worker prints
  */
@@ -34,6 +35,8 @@ export function localWorker({ bindings, port = 0, state, entry = "worker/index.j
     ],
     kvNamespaces: ["DIRECTORY"],
     kvPersist: state ?? false,
+    durableObjects: { GRANTS: { className: "GrantObject", useSQLite: true } },
+    durableObjectsPersist: state === undefined ? false : join(state, "objects"),
     bindings: Object.fromEntries(
       Object.entries(bindings).filter(
         /** @returns {entry is [string, string]} */ (entry) => entry[1] !== undefined,

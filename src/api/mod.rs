@@ -1,5 +1,6 @@
 //! APIs: what an access token is for, and the app roles that an API exposes.
 
+mod admin;
 mod target;
 
 use serde::Serialize;
@@ -8,7 +9,8 @@ use crate::json::record;
 use crate::key::Algorithm;
 use crate::text::text_type;
 
-pub(crate) use target::{Scope, Target, insert, only_api};
+pub(crate) use admin::{ADMIN_API, AUTHORIZATION, administration_api};
+pub(crate) use target::{Granted, Scope, Target, insert, only_api, split};
 
 text_type! {
     /// The identifier URI of an API: an absolute URI (RFC 3986 section 4.3) of at most 256 bytes,
@@ -21,7 +23,7 @@ text_type! {
 }
 
 text_type! {
-    /// The value of an app role: what appears in the `roles` claim.
+    /// The value of an app role or of a scope: what appears in the `roles` or the `scope` claim.
     RoleName,
     |text| (1..=120).contains(&text.len())
         && !text.starts_with('.')
@@ -46,6 +48,8 @@ pub struct Api {
     pub display_name: String,
     /// The app roles that it exposes, in ascending order of their values.
     pub roles: Vec<AppRole>,
+    /// The scopes that an application may be granted on behalf of a user, in ascending order.
+    pub scopes: Vec<ApiScope>,
     /// Whether an application without any role on this API is refused a token.
     pub assignment_required: bool,
     /// How its tokens are signed, if not as the tenant says.
@@ -75,6 +79,8 @@ record!(Api {
     assignment_required = "assignmentRequired",
     algorithm = "algorithm",
     access_token_lifetime = "accessTokenLifetime",
+} default {
+    scopes = "scopes",
 });
 
 record!(AppRole {
@@ -83,7 +89,32 @@ record!(AppRole {
     display_name = "displayName",
 });
 
+/// A permission that a user grants an application on an API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ApiScope {
+    /// What appears in the `scope` claim, after the API's identifier and a slash.
+    pub value: RoleName,
+    /// What the user is asked to consent to.
+    pub display_name: String,
+}
+
+record!(ApiScope {
+    value = "value",
+    display_name = "displayName",
+});
+
 impl Api {
+    /// The scope of that value.
+    #[must_use]
+    pub fn scope(&self, value: &RoleName) -> Option<&ApiScope> {
+        let at = self
+            .scopes
+            .binary_search_by(|scope| scope.value.cmp(value))
+            .ok()?;
+        self.scopes.get(at)
+    }
+
     /// The role of that value.
     #[must_use]
     pub fn role(&self, value: &RoleName) -> Option<&AppRole> {

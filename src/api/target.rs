@@ -32,6 +32,16 @@ impl<'a> Scope<'a> {
     }
 }
 
+impl<'a> Scope<'a> {
+    /// The token, if there is one only.
+    pub(crate) fn only(&self) -> Option<&'a str> {
+        match self.0.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+}
+
 /// Which API a token is asked for, and how much of what the client holds there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
@@ -74,6 +84,70 @@ impl Target {
         }
     }
 
+    /// Reads what an authorization request asks for: a target an API, in the order in which they are
+    /// named first. Bare names are of the only `resource`.
+    pub(crate) fn all_of(scope: &Scope<'_>, resources: &[ApiUri]) -> Result<Vec<Self>, Reason> {
+        let only = match resources {
+            [only] => Some(only),
+            _ => None,
+        };
+        let mut targets: Vec<Self> = Vec::new();
+        for token in &scope.0 {
+            let (api, name) = split(token, only).ok_or(Reason::ScopeUnknown)?;
+            if !resources.is_empty() && !resources.contains(&api) {
+                return Err(Reason::ScopeOutsideResource);
+            }
+            let known = targets
+                .iter_mut()
+                .find(|target| target.api == Some(api.clone()));
+            let everything = name == DEFAULT;
+            match known {
+                Some(target) => match &mut target.roles {
+                    None if everything => {}
+                    Some(roles) if !everything => {
+                        insert(roles, RoleName::new(name).ok_or(Reason::ScopeUnknown)?);
+                    }
+                    _ => return Err(Reason::DefaultNotAlone),
+                },
+                None if everything => targets.push(Self {
+                    api: Some(api),
+                    roles: None,
+                }),
+                None => targets.push(Self {
+                    api: Some(api),
+                    roles: Some(vec![RoleName::new(name).ok_or(Reason::ScopeUnknown)?]),
+                }),
+            }
+        }
+        for resource in resources {
+            if !targets
+                .iter()
+                .any(|target| target.api.as_ref() == Some(resource))
+            {
+                targets.push(Self {
+                    api: Some(resource.clone()),
+                    roles: None,
+                });
+            }
+        }
+        if targets.is_empty() {
+            return Err(Reason::NothingAsked);
+        }
+        Ok(targets)
+    }
+
+    /// The scopes of the API that a user is to be asked for, each of which it must declare.
+    pub(crate) fn scopes(&self, api: &Api) -> Result<Vec<RoleName>, Reason> {
+        let declared = |scope: &RoleName| api.scope(scope).is_some();
+        match &self.roles {
+            Some(asked) if asked.iter().all(declared) => Ok(asked.clone()),
+            None if !api.scopes.is_empty() => {
+                Ok(api.scopes.iter().map(|scope| scope.value.clone()).collect())
+            }
+            _ => Err(Reason::ScopeUnknown),
+        }
+    }
+
     /// What is granted: the roles asked for, each of which must be assigned and still be declared by
     /// the API. A request is never narrowed silently.
     pub(crate) fn grant(&self, api: &Api, assigned: &[RoleName]) -> Result<Granted, Reason> {
@@ -103,7 +177,7 @@ pub(crate) fn insert(roles: &mut Vec<RoleName>, role: RoleName) {
 /// The API and the name within it of a scope token: `api://orders/Orders.Read.All`. The name follows
 /// the last slash, so that an identifier that itself ends in a slash takes a double one. Beside a
 /// `resource`, a bare name is one of that API's.
-fn split<'a>(token: &'a str, resource: Option<&ApiUri>) -> Option<(ApiUri, &'a str)> {
+pub(crate) fn split<'a>(token: &'a str, resource: Option<&ApiUri>) -> Option<(ApiUri, &'a str)> {
     match (token.rsplit_once('/'), resource) {
         (Some((api, name)), _) => Some((ApiUri::new(api)?, name)),
         (None, Some(resource)) => Some((resource.clone(), token)),

@@ -4,7 +4,7 @@ use base64ct::{Base64, Encoding};
 use zeroize::Zeroizing;
 
 use super::secret::{PresentedSecret, SecretRecord};
-use super::{Application, ClientId, ClientSecret};
+use super::{Application, ClientId, ClientKind, ClientSecret};
 use crate::directory::TenantName;
 use crate::endpoint::form::{self, Form};
 use crate::error::Reason;
@@ -15,7 +15,8 @@ use crate::time::UnixTime;
 #[derive(Debug)]
 pub(crate) struct Credentials {
     pub(crate) client_id: ClientId,
-    secret: ClientSecret,
+    /// None for a public client: it says who it is, and proves nothing.
+    secret: Option<ClientSecret>,
 }
 
 impl Credentials {
@@ -38,8 +39,7 @@ impl Credentials {
         }
         let Some(header) = authorization else {
             let client_id = form.get("client_id").ok_or(Reason::NoCredentials)?;
-            let secret = secret.ok_or(Reason::SecretMissing)?;
-            return Self::new(client_id.to_owned(), secret.to_owned());
+            return Self::new(client_id.to_owned(), secret.map(str::to_owned));
         };
         let credentials = Self::basic(header)?;
         match form.get("client_id") {
@@ -64,14 +64,17 @@ impl Credentials {
             .split_at_checked(colon)
             .ok_or(Reason::AuthorizationSyntax)?;
         let decode = |part: &[u8]| form::decode(part).map_err(|_| Reason::AuthorizationSyntax);
-        Self::new(decode(id)?, decode(secret.get(1..).unwrap_or_default())?)
-    }
-
-    fn new(client_id: String, secret: String) -> Result<Self, Reason> {
+        let secret = decode(secret.get(1..).unwrap_or_default())?;
         if secret.is_empty() {
             return Err(Reason::SecretMissing);
         }
-        let secret = ClientSecret::new(secret).ok_or(Reason::SecretMalformed)?;
+        Self::new(decode(id)?, Some(secret))
+    }
+
+    fn new(client_id: String, secret: Option<String>) -> Result<Self, Reason> {
+        let secret = secret
+            .map(|secret| ClientSecret::new(secret).ok_or(Reason::SecretMalformed))
+            .transpose()?;
         let client_id = ClientId::new(client_id).ok_or(Reason::ClientIdMalformed)?;
         Ok(Self { client_id, secret })
     }
@@ -88,8 +91,18 @@ pub(crate) fn authenticate<'a>(
     masters: &MasterKeys,
     now: UnixTime,
 ) -> Result<&'a Application, Reason> {
+    let Some(secret) = &credentials.secret else {
+        // RFC 6749 section 2.3: a public client is identified only.
+        return match application {
+            Some(public) if public.kind == ClientKind::Public && public.disabled => {
+                Err(Reason::ClientDisabled)
+            }
+            Some(public) if public.kind == ClientKind::Public => Ok(public),
+            _ => Err(Reason::SecretMissing),
+        };
+    };
     let owner = (tenant, &credentials.client_id);
-    let presented = PresentedSecret::hash(&credentials.secret, owner, masters);
+    let presented = PresentedSecret::hash(secret, owner, masters);
     let application = application.ok_or(Reason::UnknownClient)?;
     let (mut valid, mut lapsed) = (false, false);
     let ours = |secret: &SecretRecord| secret.is_under(masters);

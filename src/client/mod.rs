@@ -1,6 +1,8 @@
 //! Applications: registered OAuth clients, their secrets, and how they prove who they are.
 
 mod authentication;
+mod policy;
+mod redirect;
 mod secret;
 
 use serde::Serialize;
@@ -10,6 +12,8 @@ use crate::json::{named, record};
 use crate::text::text_type;
 
 pub(crate) use authentication::{Credentials, authenticate};
+pub use policy::{RefreshMode, RefreshPolicy};
+pub use redirect::RedirectUri;
 pub use secret::{ClientSecret, SecretRecord};
 pub(crate) use secret::{MIN_IMPORTED, PREFIX};
 
@@ -39,6 +43,14 @@ pub struct Application {
     pub secrets: Vec<SecretRecord>,
     /// The app roles that an administrator granted it, one entry an API.
     pub assignments: Vec<Assignment>,
+    /// Where the answer to an authorization request may go: RFC 6749 section 3.1.2.
+    pub redirect_uris: Vec<RedirectUri>,
+    /// How long the sessions of its users last.
+    pub refresh: RefreshPolicy,
+    /// The APIs whose access tokens it may introspect, beside its own tokens.
+    pub introspects: Vec<ApiUri>,
+    /// Grants that were born in an earlier epoch are revoked.
+    pub epoch: u64,
 }
 
 record!(Application {
@@ -49,6 +61,11 @@ record!(Application {
     grant_types = "grantTypes",
     secrets = "secrets",
     assignments = "assignments",
+} default {
+    redirect_uris = "redirectUris",
+    refresh = "refresh",
+    introspects = "introspects",
+    epoch = "epoch",
 });
 
 impl Application {
@@ -91,19 +108,29 @@ named!(ClientKind, "`confidential` or `public`");
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GrantType {
+    /// RFC 6749 section 4.1.
+    AuthorizationCode,
     /// RFC 6749 section 4.4.
     ClientCredentials,
+    /// RFC 6749 section 6.
+    RefreshToken,
 }
 
 impl GrantType {
     /// Every grant type that the token endpoint accepts.
-    pub const ALL: [Self; 1] = [Self::ClientCredentials];
+    pub const ALL: [Self; 3] = [
+        Self::AuthorizationCode,
+        Self::ClientCredentials,
+        Self::RefreshToken,
+    ];
 
     /// The value of the parameter.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::AuthorizationCode => "authorization_code",
             Self::ClientCredentials => "client_credentials",
+            Self::RefreshToken => "refresh_token",
         }
     }
 }

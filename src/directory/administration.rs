@@ -11,14 +11,17 @@ use serde::Serialize;
 use super::command::{AdministrationError, Command, NewRole, Outcome};
 use super::reader::parse;
 use super::{DirectoryReader, Name, Tenant, TenantName};
-use crate::api::{Api, ApiUri, AppRole, Assignment, RoleName, insert};
+use crate::api::{
+    ADMIN_API, Api, ApiScope, ApiUri, AppRole, Assignment, RoleName, administration_api, insert,
+};
 use crate::client::{
-    Application, ClientId, ClientKind, ClientSecret, GrantType, MIN_IMPORTED, PREFIX, SecretRecord,
+    Application, ClientId, ClientKind, ClientSecret, GrantType, MIN_IMPORTED, PREFIX, RefreshMode,
+    SecretRecord,
 };
 use crate::entropy::{self, Entropy};
 use crate::error::Reason;
 use crate::issuer::MAX_CACHE_TTL;
-use crate::json::Member;
+use crate::json::{self, Member};
 use crate::key::{Algorithm, KeyRing, MasterKeys, Signer};
 use crate::store::{Expected, Key, Put, Store};
 use crate::time::UnixTime;
@@ -53,6 +56,7 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
                 id,
                 algorithm,
                 access_token_lifetime,
+                login_url,
             } => {
                 let lifetime = lifetime(access_token_lifetime)?.unwrap_or(DEFAULT_LIFETIME);
                 let record = Tenant {
@@ -60,22 +64,50 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
                     display_name: display_name.unwrap_or_else(|| tenant.to_string()),
                     algorithm,
                     access_token_lifetime: lifetime,
+                    login_url,
+                    epoch: 0,
                 };
                 self.create_tenant(&tenant, &record, now).await
+            }
+            Command::UpdateTenant {
+                tenant,
+                display_name,
+                access_token_lifetime,
+                login_url,
+            } => {
+                let lifetime = lifetime(access_token_lifetime)?;
+                self.update_tenant(
+                    &tenant,
+                    Box::new(|record: &mut Tenant| {
+                        set(&mut record.display_name, display_name);
+                        set(&mut record.access_token_lifetime, lifetime);
+                        record.login_url = login_url.or(record.login_url.take());
+                    }),
+                )
+                .await
+            }
+            Command::EndTenantSessions { tenant } => {
+                self.update_tenant(&tenant, Box::new(|record: &mut Tenant| record.epoch += 1))
+                    .await
             }
             Command::CreateApi {
                 tenant,
                 identifier,
                 display_name,
                 roles,
+                scopes,
                 assignment_required,
                 algorithm,
                 access_token_lifetime,
             } => {
+                if identifier.as_str() == ADMIN_API {
+                    return Err(exists("API", &identifier));
+                }
                 let record = Api {
                     display_name: display_name.unwrap_or_else(|| identifier.to_string()),
                     identifier,
                     roles: self.declare(roles)?,
+                    scopes: declare_scopes(scopes)?,
                     assignment_required,
                     algorithm,
                     access_token_lifetime: lifetime(access_token_lifetime)?,
@@ -88,28 +120,77 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
                 display_name,
                 kind,
                 grant_types,
+                redirect_uris,
+                refresh,
+                introspects,
             } => {
                 let client_id = self.client_id(client_id)?;
+                let grant_types = grant_types
+                    .unwrap_or_else(|| default_grant_types(kind, !redirect_uris.is_empty()));
                 let record = Application {
                     display_name: display_name.unwrap_or_else(|| client_id.to_string()),
                     client_id,
                     disabled: false,
                     kind,
-                    grant_types: grant_types.unwrap_or_else(|| GrantType::ALL.into()),
+                    grant_types,
                     secrets: Vec::new(),
                     assignments: Vec::new(),
+                    redirect_uris,
+                    refresh,
+                    introspects,
+                    epoch: 0,
                 };
+                check(&record)?;
                 self.create_application(&tenant, record).await
+            }
+            Command::UpdateApplication {
+                tenant,
+                client_id,
+                display_name,
+                grant_types,
+                redirect_uris,
+                refresh,
+                introspects,
+            } => {
+                self.update_application(
+                    &tenant,
+                    &client_id,
+                    Box::new(|application: &mut Application| {
+                        set(&mut application.display_name, display_name);
+                        set(&mut application.grant_types, grant_types);
+                        set(&mut application.redirect_uris, redirect_uris);
+                        set(&mut application.refresh, refresh);
+                        set(&mut application.introspects, introspects);
+                        check(application)?;
+                        Ok(Outcome::default())
+                    }),
+                )
+                .await
+            }
+            Command::EndApplicationSessions { tenant, client_id } => {
+                self.update_application(
+                    &tenant,
+                    &client_id,
+                    Box::new(|application: &mut Application| {
+                        application.epoch += 1;
+                        Ok(Outcome::default())
+                    }),
+                )
+                .await
             }
             Command::SetApplicationDisabled {
                 tenant,
                 client_id,
                 disabled,
             } => {
-                self.update_application(&tenant, &client_id, |application| {
-                    application.disabled = disabled;
-                    Ok(Outcome::default())
-                })
+                self.update_application(
+                    &tenant,
+                    &client_id,
+                    Box::new(|application: &mut Application| {
+                        application.disabled = disabled;
+                        Ok(Outcome::default())
+                    }),
+                )
                 .await
             }
             Command::AddSecret {
@@ -139,14 +220,18 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
                 client_id,
                 key_id,
             } => {
-                self.update_application(&tenant, &client_id, |application| {
-                    let before = application.secrets.len();
-                    application.secrets.retain(|secret| secret.key_id != key_id);
-                    if application.secrets.len() == before {
-                        return Err(missing("secret", &key_id));
-                    }
-                    Ok(Outcome::default())
-                })
+                self.update_application(
+                    &tenant,
+                    &client_id,
+                    Box::new(|application: &mut Application| {
+                        let before = application.secrets.len();
+                        application.secrets.retain(|secret| secret.key_id != key_id);
+                        if application.secrets.len() == before {
+                            return Err(missing("secret", &key_id));
+                        }
+                        Ok(Outcome::default())
+                    }),
+                )
                 .await
             }
             Command::AssignRoles {
@@ -161,16 +246,20 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
                 api,
                 roles,
             } => {
-                self.update_application(&tenant, &client_id, |application| {
-                    let assignments = &mut application.assignments;
-                    let Some(assigned) = assignments.iter_mut().find(|known| known.api == api)
-                    else {
-                        return Err(missing("an assignment on", &api));
-                    };
-                    assigned.roles.retain(|role| !roles.contains(role));
-                    assignments.retain(|known| known.api != api || !known.roles.is_empty());
-                    Ok(Outcome::default())
-                })
+                self.update_application(
+                    &tenant,
+                    &client_id,
+                    Box::new(|application: &mut Application| {
+                        let assignments = &mut application.assignments;
+                        let Some(assigned) = assignments.iter_mut().find(|known| known.api == api)
+                        else {
+                            return Err(missing("an assignment on", &api));
+                        };
+                        assigned.roles.retain(|role| !roles.contains(role));
+                        assignments.retain(|known| known.api != api || !known.roles.is_empty());
+                        Ok(Outcome::default())
+                    }),
+                )
                 .await
             }
             Command::RotateKey {
@@ -196,7 +285,7 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
         // The ring first: a tenant that exists can sign. A ring left by an attempt that was cut short
         // is kept.
         self.ensure_key(name, record.algorithm, now).await?;
-        self.write(&key, record, Expected::Absent, || exists("tenant", name))
+        self.write(&key, text(record), Expected::Absent, exists("tenant", name))
             .await?;
         self.reader.forget(&Name::Tenant(name.clone()));
         Ok(Outcome::default())
@@ -208,8 +297,9 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
             self.ensure_key(tenant, algorithm, now).await?;
         }
         let key = Name::Api(tenant.clone(), record.identifier.clone()).key()?;
-        let taken = || exists("API", &record.identifier);
-        self.write(&key, record, Expected::Absent, taken).await?;
+        let taken = exists("API", &record.identifier);
+        self.write(&key, text(record), Expected::Absent, taken)
+            .await?;
         self.reader
             .forget(&Name::Api(tenant.clone(), record.identifier.clone()));
         Ok(Outcome::default())
@@ -218,8 +308,9 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
     async fn create_application(&self, tenant: &TenantName, record: Application) -> Done {
         self.tenant(tenant).await?;
         let key = Name::Application(tenant.clone(), record.client_id.clone()).key()?;
-        let taken = || exists("application", &record.client_id);
-        self.write(&key, &record, Expected::Absent, taken).await?;
+        let taken = exists("application", &record.client_id);
+        self.write(&key, text(&record), Expected::Absent, taken)
+            .await?;
         self.reader
             .forget(&Name::Application(tenant.clone(), record.client_id.clone()));
         Ok(Outcome {
@@ -235,25 +326,29 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
         record: SecretRecord,
         shown: Option<ClientSecret>,
     ) -> Done {
-        self.update_application(tenant, client_id, |application| {
-            if application.kind == ClientKind::Public {
-                return Err(invalid("a public application cannot keep a secret"));
-            }
-            if application.secrets.len() >= MAX_SECRETS {
-                return Err(invalid(
-                    "an application has 20 secrets at most; remove one first",
-                ));
-            }
-            let outcome = Outcome {
-                client_id: Some(client_id.clone()),
-                key_id: Some(record.key_id.clone()),
-                secret: shown.map(|secret| secret.expose().to_owned()),
-                hint: Some(record.hint.clone()),
-                ends: Some(record.ends),
-            };
-            application.secrets.push(record);
-            Ok(outcome)
-        })
+        self.update_application(
+            tenant,
+            client_id,
+            Box::new(|application: &mut Application| {
+                if application.kind == ClientKind::Public {
+                    return Err(invalid("a public application cannot keep a secret"));
+                }
+                if application.secrets.len() >= MAX_SECRETS {
+                    return Err(invalid(
+                        "an application has 20 secrets at most; remove one first",
+                    ));
+                }
+                let outcome = Outcome {
+                    client_id: Some(client_id.clone()),
+                    key_id: Some(record.key_id.clone()),
+                    secret: shown.map(|secret| secret.expose().to_owned()),
+                    hint: Some(record.hint.clone()),
+                    ends: Some(record.ends),
+                };
+                application.secrets.push(record);
+                Ok(outcome)
+            }),
+        )
         .await
     }
 
@@ -264,31 +359,55 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
         api: ApiUri,
         roles: Vec<RoleName>,
     ) -> Done {
-        let Some((declared, _)) = self
-            .load::<Api>(&Name::Api(tenant.clone(), api.clone()).key()?)
-            .await?
-        else {
+        let declared = if api.as_str() == ADMIN_API {
+            Some(administration_api()?)
+        } else {
+            let key = Name::Api(tenant.clone(), api.clone()).key()?;
+            self.load::<Api>(&key).await?.map(|(api, _)| api)
+        };
+        let Some(declared) = declared else {
             return Err(missing("API", &api));
         };
         if let Some(unknown) = roles.iter().find(|role| declared.role(role).is_none()) {
             return Err(missing(&format!("app role of `{api}`,"), unknown));
         }
-        self.update_application(tenant, client_id, |application| {
-            let assignments = &mut application.assignments;
-            if !assignments.iter().any(|known| known.api == api) {
-                assignments.push(Assignment {
-                    api: api.clone(),
-                    roles: Vec::new(),
-                });
-            }
-            if let Some(assignment) = assignments.iter_mut().find(|known| known.api == api) {
-                roles
-                    .into_iter()
-                    .for_each(|role| insert(&mut assignment.roles, role));
-            }
-            Ok(Outcome::default())
-        })
+        self.update_application(
+            tenant,
+            client_id,
+            Box::new(|application: &mut Application| {
+                let assignments = &mut application.assignments;
+                if !assignments.iter().any(|known| known.api == api) {
+                    assignments.push(Assignment {
+                        api: api.clone(),
+                        roles: Vec::new(),
+                    });
+                }
+                if let Some(assignment) = assignments.iter_mut().find(|known| known.api == api) {
+                    roles
+                        .into_iter()
+                        .for_each(|role| insert(&mut assignment.roles, role));
+                }
+                Ok(Outcome::default())
+            }),
+        )
         .await
+    }
+
+    /// Reads a tenant, changes it, and writes it if nobody else did in between.
+    async fn update_tenant(
+        &self,
+        name: &TenantName,
+        change: Box<dyn FnOnce(&mut Tenant) + '_>,
+    ) -> Done {
+        let key = Name::Tenant(name.clone()).key()?;
+        let Some((mut record, version)) = self.load::<Tenant>(&key).await? else {
+            return Err(missing("tenant", name));
+        };
+        change(&mut record);
+        let stale = AdministrationError::Conflict(format!("tenant `{name}`"));
+        self.write(&key, text(&record), version, stale).await?;
+        self.reader.forget(&Name::Tenant(name.clone()));
+        Ok(Outcome::default())
     }
 
     /// Reads an application, changes it, and writes it if nobody else did in between.
@@ -296,15 +415,15 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
         &self,
         tenant: &TenantName,
         client_id: &ClientId,
-        change: impl FnOnce(&mut Application) -> Done,
+        change: Box<dyn FnOnce(&mut Application) -> Done + '_>,
     ) -> Done {
         let key = Name::Application(tenant.clone(), client_id.clone()).key()?;
         let Some((mut application, version)) = self.load::<Application>(&key).await? else {
             return Err(missing("application", client_id));
         };
         let outcome = change(&mut application)?;
-        let stale = || AdministrationError::Conflict(format!("application `{client_id}`"));
-        self.write(&key, &application, version, stale).await?;
+        let stale = AdministrationError::Conflict(format!("application `{client_id}`"));
+        self.write(&key, text(&application), version, stale).await?;
         self.reader
             .forget(&Name::Application(tenant.clone(), client_id.clone()));
         Ok(outcome)
@@ -362,8 +481,8 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
             self.entropy,
             now,
         )?;
-        let stale = || AdministrationError::Conflict(format!("the key ring of `{tenant}`"));
-        self.write(&key, &ring, version, stale).await?;
+        let stale = AdministrationError::Conflict(format!("the key ring of `{tenant}`"));
+        self.write(&key, text(&ring), version, stale).await?;
         self.reader.forget(&Name::Ring(tenant.clone()));
         Ok(kid)
     }
@@ -379,15 +498,13 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
     async fn write(
         &self,
         key: &Key,
-        record: &impl Serialize,
+        value: Done<String>,
         expected: Expected,
-        refused: impl FnOnce() -> AdministrationError,
+        refused: AdministrationError,
     ) -> Done<()> {
-        let value = serde_json::to_string(record)
-            .map_err(|error| Reason::Internal(format!("{key}: {error}")))?;
-        match self.store.put(key, &value, expected, None).await? {
+        match self.store.put(key, &value?, expected, None).await? {
             Put::Done(_) => Ok(()),
-            Put::Conflict => Err(refused()),
+            Put::Conflict => Err(refused),
         }
     }
 
@@ -449,6 +566,64 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
         }
         Ok(declared)
     }
+}
+
+fn text(record: &impl Serialize) -> Done<String> {
+    Ok(json::write(record).map_err(|error| Reason::Internal(error.to_string()))?)
+}
+
+/// Changes what is given.
+fn set<T>(member: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *member = given;
+    }
+}
+
+/// What an application is for, as its kind and redirection URIs tell.
+fn default_grant_types(kind: ClientKind, redirects: bool) -> Vec<GrantType> {
+    let own = (kind == ClientKind::Confidential).then_some(GrantType::ClientCredentials);
+    let users = (redirects || kind == ClientKind::Public)
+        .then_some([GrantType::AuthorizationCode, GrantType::RefreshToken]);
+    users.into_iter().flatten().chain(own).collect()
+}
+
+/// What must hold of an application as a whole.
+fn check(application: &Application) -> Done<()> {
+    if let Some(fault) = application.refresh.fault() {
+        return Err(invalid(fault));
+    }
+    if application.kind == ClientKind::Public {
+        if application.refresh.mode == RefreshMode::Reusable {
+            let why = "reusable refresh tokens are for confidential applications";
+            return Err(invalid(why));
+        }
+        if !application.introspects.is_empty() {
+            return Err(invalid("a public application cannot introspect"));
+        }
+    }
+    Ok(())
+}
+
+fn declare_scopes(scopes: Vec<NewRole>) -> Done<Vec<ApiScope>> {
+    let mut declared: Vec<ApiScope> = Vec::new();
+    for NewRole {
+        value,
+        display_name,
+    } in scopes
+    {
+        let Err(at) = declared.binary_search_by(|scope| scope.value.cmp(&value)) else {
+            return Err(invalid(&format!("scope `{value}` is declared twice")));
+        };
+        let display_name = display_name.unwrap_or_else(|| value.to_string());
+        declared.insert(
+            at,
+            ApiScope {
+                value,
+                display_name,
+            },
+        );
+    }
+    Ok(declared)
 }
 
 fn lifetime(seconds: Option<u32>) -> Done<Option<u32>> {

@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::TenantName;
+use super::{LoginUrl, TenantName};
 use crate::api::{ApiUri, RoleName};
-use crate::client::{ClientId, ClientKind, GrantType};
+use crate::client::{ClientId, ClientKind, GrantType, RedirectUri, RefreshPolicy};
 use crate::entropy::EntropyError;
 use crate::error::Reason;
 use crate::json::{self, JsonError, Member, Members, Value};
@@ -30,6 +30,19 @@ pub enum Command {
         algorithm: Algorithm,
         /// Seconds, 60 to 86,400; 3,600 by default.
         access_token_lifetime: Option<u32>,
+        /// The page that signs users in.
+        login_url: Option<LoginUrl>,
+    },
+    /// Changes what a tenant says of itself; what is not given stays.
+    UpdateTenant {
+        /// The tenant.
+        tenant: TenantName,
+        /// A name for people.
+        display_name: Option<String>,
+        /// Seconds, 60 to 86,400.
+        access_token_lifetime: Option<u32>,
+        /// The page that signs users in.
+        login_url: Option<LoginUrl>,
     },
     /// Registers an API. If it asks for an algorithm that the tenant has no key for, one is made.
     CreateApi {
@@ -39,8 +52,10 @@ pub enum Command {
         identifier: ApiUri,
         /// A name for people.
         display_name: Option<String>,
-        /// The app roles that it exposes.
+        /// The app roles that it exposes to applications.
         roles: Vec<NewRole>,
+        /// The scopes that it exposes to users.
+        scopes: Vec<NewRole>,
         /// Whether an application without any role is refused a token.
         assignment_required: bool,
         /// How its tokens are signed, if not as the tenant says.
@@ -58,8 +73,44 @@ pub enum Command {
         display_name: Option<String>,
         /// Whether it can keep a secret.
         kind: ClientKind,
-        /// What it may use at the token endpoint: client credentials by default.
+        /// What it may use at the token endpoint. By default a public application, and one with
+        /// redirection URIs, may use codes and refresh tokens; a confidential one its own credentials.
         grant_types: Option<Vec<GrantType>>,
+        /// Where answers to its authorization requests may go.
+        redirect_uris: Vec<RedirectUri>,
+        /// How long the sessions of its users last.
+        refresh: RefreshPolicy,
+        /// The APIs whose access tokens it may introspect.
+        introspects: Vec<ApiUri>,
+    },
+    /// Changes an application; what is not given stays.
+    UpdateApplication {
+        /// In this tenant.
+        tenant: TenantName,
+        /// The application.
+        client_id: ClientId,
+        /// A name for people.
+        display_name: Option<String>,
+        /// What it may use at the token endpoint.
+        grant_types: Option<Vec<GrantType>>,
+        /// Where answers to its authorization requests may go.
+        redirect_uris: Option<Vec<RedirectUri>>,
+        /// How long the sessions of its users last. It holds for those that there are, too.
+        refresh: Option<RefreshPolicy>,
+        /// The APIs whose access tokens it may introspect.
+        introspects: Option<Vec<ApiUri>>,
+    },
+    /// Ends every session of every user of an application.
+    EndApplicationSessions {
+        /// In this tenant.
+        tenant: TenantName,
+        /// The application.
+        client_id: ClientId,
+    },
+    /// Ends every session of a tenant.
+    EndTenantSessions {
+        /// The tenant.
+        tenant: TenantName,
     },
     /// Disables an application, or enables it again.
     SetApplicationDisabled {
@@ -129,10 +180,10 @@ pub enum Command {
     },
 }
 
-/// An app role to declare.
+/// An app role, or a scope, to declare.
 #[derive(Debug, Clone)]
 pub struct NewRole {
-    /// What appears in the `roles` claim.
+    /// What appears in the `roles` or the `scope` claim.
     pub value: RoleName,
     /// A name for people.
     pub display_name: Option<String>,
@@ -156,7 +207,7 @@ impl Command {
         Self::read(&act, value).map_err(|error| error.within(&act))
     }
 
-    fn read(name: &str, value: Value) -> Result<Self, JsonError> {
+    pub(crate) fn read(name: &str, value: Value) -> Result<Self, JsonError> {
         let mut members = Members::of(value)?;
         let act = &mut members;
         let command = match name {
@@ -166,12 +217,20 @@ impl Command {
                 id: act.take("id")?,
                 algorithm: act.take_or_default("algorithm")?,
                 access_token_lifetime: act.take("accessTokenLifetime")?,
+                login_url: act.take("loginUrl")?,
+            },
+            "updateTenant" => Self::UpdateTenant {
+                tenant: act.take("tenant")?,
+                display_name: act.take("displayName")?,
+                access_token_lifetime: act.take("accessTokenLifetime")?,
+                login_url: act.take("loginUrl")?,
             },
             "createApi" => Self::CreateApi {
                 tenant: act.take("tenant")?,
                 identifier: act.take("identifier")?,
                 display_name: act.take("displayName")?,
                 roles: act.take_or_default("roles")?,
+                scopes: act.take_or_default("scopes")?,
                 assignment_required: act.take_or_default("assignmentRequired")?,
                 algorithm: act.take("algorithm")?,
                 access_token_lifetime: act.take("accessTokenLifetime")?,
@@ -182,6 +241,25 @@ impl Command {
                 display_name: act.take("displayName")?,
                 kind: act.take_or_default("kind")?,
                 grant_types: act.take("grantTypes")?,
+                redirect_uris: act.take_or_default("redirectUris")?,
+                refresh: act.take_or_default("refresh")?,
+                introspects: act.take_or_default("introspects")?,
+            },
+            "updateApplication" => Self::UpdateApplication {
+                tenant: act.take("tenant")?,
+                client_id: act.take("clientId")?,
+                display_name: act.take("displayName")?,
+                grant_types: act.take("grantTypes")?,
+                redirect_uris: act.take("redirectUris")?,
+                refresh: act.take("refresh")?,
+                introspects: act.take("introspects")?,
+            },
+            "endApplicationSessions" => Self::EndApplicationSessions {
+                tenant: act.take("tenant")?,
+                client_id: act.take("clientId")?,
+            },
+            "endTenantSessions" => Self::EndTenantSessions {
+                tenant: act.take("tenant")?,
             },
             "setApplicationDisabled" => Self::SetApplicationDisabled {
                 tenant: act.take("tenant")?,
@@ -269,6 +347,8 @@ pub enum AdministrationError {
     Exists(String),
     /// Somebody else changed the record in the meantime: read it again.
     Conflict(String),
+    /// The handle of an authorization is unknown here, of another tenant, or too old.
+    Handle,
     /// The store, the signer or the entropy source failed.
     Failed(Reason),
 }
@@ -282,8 +362,21 @@ impl AdministrationError {
             Self::NotFound(_) => "not_found",
             Self::Exists(_) => "exists",
             Self::Conflict(_) => "conflict",
+            Self::Handle => "invalid_handle",
             Self::Failed(Reason::Storage(_)) => "store_unavailable",
             Self::Failed(_) => "failed",
+        }
+    }
+}
+
+impl AdministrationError {
+    /// The HTTP status: RFC 9110 section 15.
+    pub(crate) const fn status(&self) -> u16 {
+        match self {
+            Self::Invalid(_) | Self::Handle => 400,
+            Self::NotFound(_) => 404,
+            Self::Exists(_) | Self::Conflict(_) => 409,
+            Self::Failed(reason) => reason.wire().status,
         }
     }
 }
@@ -300,6 +393,9 @@ impl fmt::Display for AdministrationError {
                     "{what} was changed by someone else in the meantime; try again"
                 )
             }
+            Self::Handle => f.write_str(
+                "the handle of the authorization is not valid any more; let the user start again",
+            ),
             Self::Failed(reason) => {
                 f.write_str(reason.code())?;
                 reason

@@ -8,7 +8,7 @@ mod reader;
 use serde::Serialize;
 
 use crate::api::ApiUri;
-use crate::client::ClientId;
+use crate::client::{ClientId, RedirectUri};
 use crate::json::record;
 use crate::key::Algorithm;
 use crate::store::{Key, KeyError, Partition};
@@ -16,6 +16,7 @@ use crate::text::text_type;
 
 pub(crate) use administration::Administration;
 pub use command::{AdministrationError, Command, NewRole, Outcome};
+pub(crate) use reader::parse;
 pub(crate) use reader::{Caching, DirectoryReader, LoadedRing};
 
 text_type! {
@@ -25,6 +26,13 @@ text_type! {
         && !text.starts_with('-')
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
     "1 to 63 lower-case letters, digits or hyphens, not starting with a hyphen"
+}
+
+text_type! {
+    /// The address of a login page: `https`, or `http` on this machine, without a fragment.
+    LoginUrl,
+    |text| text.starts_with("http") && RedirectUri::new(text).is_some(),
+    "an `https` URL without fragment (or `http` on localhost)"
 }
 
 /// An isolated directory: its own issuer, keys, applications and APIs.
@@ -39,6 +47,11 @@ pub struct Tenant {
     pub algorithm: Algorithm,
     /// Seconds that its access tokens live, unless an API says otherwise.
     pub access_token_lifetime: u32,
+    /// The host's page that signs users in: authorization requests are handed to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub login_url: Option<LoginUrl>,
+    /// Grants that were born in an earlier epoch are revoked.
+    pub epoch: u64,
 }
 
 record!(Tenant {
@@ -46,6 +59,9 @@ record!(Tenant {
     display_name = "displayName",
     algorithm = "algorithm",
     access_token_lifetime = "accessTokenLifetime",
+    login_url = "loginUrl",
+} default {
+    epoch = "epoch",
 });
 
 /// A record of the directory, by its kind and names.

@@ -5,11 +5,13 @@
 //! Misses are not remembered, so what was just registered works at once.
 
 use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use super::cache::{Cache, Lookup};
 use super::{Name, Tenant, TenantName};
-use crate::api::{Api, ApiUri};
+use crate::api::{ADMIN_API, Api, ApiUri, administration_api};
 use crate::client::{Application, ClientId};
 use crate::error::Reason;
 use crate::json::{self, Member};
@@ -167,6 +169,9 @@ impl<K> DirectoryReader<K> {
         uri: &ApiUri,
         now: UnixTime,
     ) -> Result<Option<Rc<Api>>, Reason> {
+        if uri.as_str() == ADMIN_API {
+            return administration_api().map(|api| Some(Rc::new(api)));
+        }
         let name = Name::Api(tenant.clone(), uri.clone());
         Ok(self.read(store, name, now).await?.and_then(Record::api))
     }
@@ -207,7 +212,17 @@ impl<K> DirectoryReader<K> {
         }
     }
 
-    async fn load(
+    /// A value of one type, so that its code is in the wasm once.
+    fn load<'a>(
+        &'a self,
+        store: &'a impl Store,
+        name: Name,
+        now: UnixTime,
+    ) -> Pin<Box<dyn Future<Output = Result<Option<Record<K>>, Reason>> + 'a>> {
+        Box::pin(self.load_from(store, name, now))
+    }
+
+    async fn load_from(
         &self,
         store: &impl Store,
         name: Name,

@@ -104,6 +104,21 @@ pub(crate) fn decode(encoded: &[u8]) -> Result<String, Reason> {
     String::from_utf8(decoded).map_err(|_| Reason::FormSyntax)
 }
 
+/// Percent-encodes a value for a query: all but the unreserved characters of RFC 3986 section 2.3.
+pub(crate) fn encode(value: &str, to: &mut String) {
+    const DIGITS: [char; 16] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F',
+    ];
+    let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or('0');
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            to.push(char::from(byte));
+        } else {
+            to.extend(['%', digit(byte >> 4), digit(byte & 0xf)]);
+        }
+    }
+}
+
 fn hex(digit: &u8) -> Option<u8> {
     char::from(*digit)
         .to_digit(16)

@@ -70,12 +70,71 @@ impl Response {
     pub(crate) fn json(status: u16, document: &impl Serialize) -> Result<Self, Reason> {
         let body = serde_json::to_string(document);
         let body = body.map_err(|error| Reason::Internal(error.to_string()))?;
+        Ok(Self::of_json(status, body))
+    }
+
+    /// A JSON document that is written already.
+    pub(crate) fn of_json(status: u16, body: String) -> Self {
         let headers = vec![("content-type", Cow::Borrowed("application/json"))];
-        Ok(Self {
+        Self {
             status,
             headers,
             body,
-        })
+        }
+    }
+
+    /// There is nothing to say: RFC 7009 section 2.2.
+    pub(crate) fn empty() -> Self {
+        let (headers, body) = (Vec::new(), String::new());
+        let status = 200;
+        Self {
+            status,
+            headers,
+            body,
+        }
+        .uncached()
+    }
+
+    /// Sends a browser elsewhere; what is in the address is told to nobody else.
+    pub(crate) fn redirect(location: String) -> Self {
+        Self {
+            status: 302,
+            ..Self::empty()
+        }
+        .with("location", location)
+        .with("referrer-policy", "no-referrer")
+    }
+
+    /// What a person sees if there is nobody to send the browser to.
+    pub(crate) fn page(reason: &Reason) -> Self {
+        let wire = reason.wire();
+        // Fixed texts that need no escaping.
+        let body = format!(
+            include_str!("refusal.html"),
+            error = wire.error,
+            description = wire.description
+        );
+        let headers = vec![
+            ("content-type", Cow::Borrowed("text/html; charset=utf-8")),
+            (
+                "content-security-policy",
+                Cow::Borrowed(
+                    "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+                ),
+            ),
+        ];
+        let status = match wire.status {
+            // There is no way to authenticate here.
+            401 => 400,
+            status => status,
+        };
+        let response = Self {
+            status,
+            headers,
+            body,
+        }
+        .uncached();
+        response.hint(reason)
     }
 
     /// The same with one more header.
@@ -105,21 +164,24 @@ impl Response {
             r#"{{"error":"{}","error_description":"{}"}}"#,
             wire.error, wire.description
         );
-        let headers = vec![("content-type", Cow::Borrowed("application/json"))];
-        let response = Self {
-            status: wire.status,
-            headers,
-            body,
-        }
-        .uncached();
+        let response = Self::of_json(wire.status, body).uncached().hint(reason);
+        let challenge = match reason {
+            // RFC 6750 section 3: who brought nothing is not told of an error.
+            Reason::NoToken => "Bearer",
+            Reason::InvalidToken(_) => r#"Bearer error="invalid_token""#,
+            Reason::RoleMissing => r#"Bearer error="insufficient_scope""#,
+            _ if wire.status == 401 => r#"Basic realm="edgemint", charset="UTF-8""#,
+            _ => return response,
+        };
+        response.with("www-authenticate", challenge)
+    }
+
+    /// What the caller may do about it.
+    fn hint(self, reason: &Reason) -> Self {
         match reason {
-            Reason::Method(allowed) => response.with("allow", *allowed),
-            Reason::Storage(_) => response.with("retry-after", RETRY_AFTER),
-            _ if wire.status == 401 => response.with(
-                "www-authenticate",
-                r#"Basic realm="edgemint", charset="UTF-8""#,
-            ),
-            _ => response,
+            Reason::Method(allowed) => self.with("allow", *allowed),
+            Reason::Storage(_) => self.with("retry-after", RETRY_AFTER),
+            _ => self,
         }
     }
 }

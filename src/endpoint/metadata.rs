@@ -20,13 +20,28 @@ const METADATA_MAX_AGE: u32 = 3_600;
 #[derive(Serialize)]
 struct Metadata<'a> {
     issuer: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorization_endpoint: Option<String>,
     token_endpoint: String,
+    revocation_endpoint: String,
+    introspection_endpoint: String,
     jwks_uri: String,
-    /// Required; there is no authorization endpoint yet.
-    response_types_supported: [&'a str; 0],
-    grant_types_supported: [&'a str; GrantType::ALL.len()],
-    token_endpoint_auth_methods_supported: [&'a str; 2],
+    response_types_supported: &'a [&'a str],
+    response_modes_supported: &'a [&'a str],
+    grant_types_supported: Vec<&'a str>,
+    token_endpoint_auth_methods_supported: &'a [&'a str],
+    revocation_endpoint_auth_methods_supported: &'a [&'a str],
+    introspection_endpoint_auth_methods_supported: &'a [&'a str],
+    /// RFC 7636 section 6.2.
+    code_challenge_methods_supported: &'a [&'a str],
+    /// RFC 9207 section 3.
+    authorization_response_iss_parameter_supported: bool,
 }
+
+/// How a client may say who it is; the last one is for those that cannot prove it.
+const METHODS: [&str; 3] = ["client_secret_basic", "client_secret_post", "none"];
+/// How a client may prove it.
+const PROOFS: [&str; 2] = ["client_secret_basic", "client_secret_post"];
 
 /// RFC 7517 section 5.
 #[derive(Serialize)]
@@ -58,13 +73,30 @@ impl<H: Host> Issuer<H> {
             .await?;
         found.ok_or(Reason::UnknownTenant)?;
         let issuer = self.identifier(tenant);
+        let endpoint = |name: &str| [&issuer, "/oauth2/", name].concat();
+        // Without a store for grants there are client credentials only.
+        let users = self.grants().is_ok();
+        let only = |list: &'static [&'static str]| if users { list } else { &[] };
+        let methods: &[&str] = if users { &METHODS } else { &PROOFS };
         let metadata = Metadata {
-            token_endpoint: format!("{issuer}/oauth2/token"),
-            jwks_uri: format!("{issuer}/.well-known/jwks.json"),
+            authorization_endpoint: users.then(|| endpoint("authorize")),
+            token_endpoint: endpoint("token"),
+            revocation_endpoint: endpoint("revoke"),
+            introspection_endpoint: endpoint("introspect"),
+            jwks_uri: [&issuer, "/.well-known/jwks.json"].concat(),
             issuer: &issuer,
-            response_types_supported: [],
-            grant_types_supported: GrantType::ALL.map(GrantType::name),
-            token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post"],
+            response_types_supported: only(&["code"]),
+            response_modes_supported: only(&["query"]),
+            grant_types_supported: GrantType::ALL
+                .into_iter()
+                .filter(|known| users || *known == GrantType::ClientCredentials)
+                .map(GrantType::name)
+                .collect(),
+            token_endpoint_auth_methods_supported: methods,
+            revocation_endpoint_auth_methods_supported: methods,
+            introspection_endpoint_auth_methods_supported: &PROOFS,
+            code_challenge_methods_supported: only(&["S256"]),
+            authorization_response_iss_parameter_supported: users,
         };
         Ok(Response::json(200, &metadata)?.public(METADATA_MAX_AGE))
     }

@@ -1,8 +1,13 @@
 //! HTTP in, HTTP out: which path is which endpoint, and what each answers.
 
+mod admin;
+mod admission;
+mod authorize;
 pub mod form;
 mod http;
+mod introspect;
 mod metadata;
+mod revoke;
 mod token;
 
 use serde::Serialize;
@@ -20,6 +25,10 @@ pub use http::{Body, MAX_BODY, Request, Response};
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Route {
     Token(TenantName),
+    Authorize(TenantName),
+    Revoke(TenantName),
+    Introspect(TenantName),
+    Admin(TenantName, (&'static str, &'static str, &'static str)),
     Jwks(TenantName),
     Metadata(TenantName),
     Health,
@@ -35,8 +44,15 @@ impl Route {
             return TenantName::new(tenant).map(Self::Metadata);
         }
         let (tenant, rest) = path.strip_prefix('/')?.split_once('/')?;
+        if let Some(name) = rest.strip_prefix("admin/v1/authorizations/") {
+            let act = admin::ACTS.into_iter().find(|(known, ..)| *known == name)?;
+            return TenantName::new(tenant).map(|tenant| Self::Admin(tenant, act));
+        }
         let route = match rest {
             "oauth2/token" => Self::Token,
+            "oauth2/authorize" => Self::Authorize,
+            "oauth2/revoke" => Self::Revoke,
+            "oauth2/introspect" => Self::Introspect,
             ".well-known/jwks.json" => Self::Jwks,
             ".well-known/openid-configuration" => Self::Metadata,
             _ => return None,
@@ -47,7 +63,8 @@ impl Route {
     /// The methods that the endpoint takes, as an `Allow` header: RFC 9110 section 10.2.1.
     fn methods(&self) -> &'static str {
         match self {
-            Self::Token(_) => "POST",
+            Self::Token(_) | Self::Revoke(_) | Self::Introspect(_) | Self::Admin(..) => "POST",
+            Self::Authorize(_) => "GET",
             Self::Jwks(_) | Self::Metadata(_) | Self::Health => "GET, HEAD",
         }
     }
@@ -64,6 +81,8 @@ struct Health {
 struct Context {
     tenant: Option<String>,
     client_id: Option<String>,
+    /// Whether a person reads the answer.
+    is_person: bool,
 }
 
 impl<H: Host> Issuer<H> {
@@ -75,13 +94,21 @@ impl<H: Host> Issuer<H> {
         let mut context = Context::default();
         let answer = self.route(request, now, &mut context).await;
         let mut response = answer.unwrap_or_else(|reason| {
-            let Context { tenant, client_id } = context;
+            let Context {
+                tenant,
+                client_id,
+                is_person,
+            } = context;
             self.host().events().emit(Event {
                 tenant,
                 client_id,
                 ..Event::of(&reason, now)
             });
-            Response::refusal(&reason)
+            if is_person {
+                Response::page(&reason)
+            } else {
+                Response::refusal(&reason)
+            }
         });
         if request.method == "HEAD" {
             response.body.clear();
@@ -102,6 +129,15 @@ impl<H: Host> Issuer<H> {
         }
         match route {
             Route::Token(tenant) => self.token(&tenant, request, now, context).await,
+            Route::Authorize(tenant) => {
+                context.is_person = true;
+                self.authorize(&tenant, request, now, context).await
+            }
+            Route::Revoke(tenant) => self.revoke(&tenant, request, now, context).await,
+            Route::Introspect(tenant) => self.introspect(&tenant, request, now, context).await,
+            Route::Admin(tenant, act) => {
+                self.administrate(&tenant, act, request, now, context).await
+            }
             Route::Jwks(tenant) => self.jwks(&tenant, now, context).await,
             Route::Metadata(tenant) => self.metadata(&tenant, now, context).await,
             Route::Health => self.health(),

@@ -1,29 +1,94 @@
-//! What a token request asks for, and the token it gets: RFC 6749 section 4.
+//! Grants: what a token request asks for, and the tokens for it (RFC 6749 sections 4 and 6).
+//!
+//! | file | what it answers for |
+//! | --- | --- |
+//! | `client_credentials` | a client's own token |
+//! | `authorization` | a user's consent: from the authorization request to the code |
+//! | `session` | the code exchanged, the refresh token used |
+//! | `record`, `command` | the state machine of a grant, and what may be done to it |
+//! | `store` | a step of it on a store |
+//! | `token` | the form of codes and refresh tokens |
+//! | `sessions` | a user's sessions listed and ended |
+//! | `issue` | the access token that each ends in |
 
+mod authorization;
 mod client_credentials;
+mod command;
+mod issue;
+mod record;
+mod session;
+mod sessions;
+mod store;
+mod token;
 
 use crate::api::{ApiUri, Scope, Target};
 use crate::client::GrantType;
 use crate::endpoint::form::Form;
 use crate::error::Reason;
 
-pub(crate) use client_credentials::{Ask, Issued};
+pub use command::{Binding, Command, Epochs, Issue, Outcome, Presented, Refusal, Successor, Terms};
+pub use record::{Grant, GrantedScopes, Revocation, State, Transition};
+pub use store::GrantStore;
+pub use token::{Id, Secret};
+
+pub(crate) use authorization::{AuthorizationRequest, Completion, Redirection, with_query};
+pub(crate) use client_credentials::issue as issue_to_client;
+pub(crate) use issue::{Issued, Party, Ring};
+pub(crate) use session::{Exchange, epochs, policy, present, step, terms};
+pub(crate) use sessions::scope_text;
+pub(crate) use store::User;
+#[cfg(target_arch = "wasm32")]
+pub(crate) use store::{Step, compare_and_set};
+pub(crate) use token::{GrantToken, Place, Purpose};
 
 /// A token request by its grant type. What it holds is well-formed; nothing downstream checks syntax
 /// again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum TokenRequest {
     /// RFC 6749 section 4.4.
     ClientCredentials(Target),
+    /// RFC 6749 sections 4.1.3 and 6.
+    Exchange(Exchange),
 }
 
 impl TokenRequest {
     /// Reads the grant of this type from a form.
     pub(crate) fn parse(grant_type: GrantType, form: &Form) -> Result<Self, Reason> {
+        let exchange = |purpose, name, binding| {
+            let text = form.get(name).ok_or(Reason::ParameterMissing(name))?;
+            let token = GrantToken::parse(purpose, text).ok_or(Reason::GrantTokenMalformed)?;
+            let target = target(form)?;
+            Ok(Self::Exchange(Exchange {
+                token,
+                target,
+                binding,
+            }))
+        };
         match grant_type {
             GrantType::ClientCredentials => Ok(Self::ClientCredentials(target(form)?)),
+            GrantType::RefreshToken => exchange(Purpose::Refresh, "refresh_token", None),
+            GrantType::AuthorizationCode => {
+                let missing = Reason::ParameterMissing("code_verifier");
+                let verifier = form.get("code_verifier").ok_or(missing)?;
+                if !is_verifier(verifier) {
+                    return Err(Reason::Verifier);
+                }
+                let binding = Binding {
+                    redirect_uri: form.get("redirect_uri").map(str::to_owned),
+                    verifier: verifier.to_owned(),
+                };
+                exchange(Purpose::Code, "code", Some(binding))
+            }
         }
     }
+}
+
+/// RFC 7636 section 4.1.
+fn is_verifier(text: &str) -> bool {
+    (43..=128).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
 }
 
 impl GrantType {

@@ -24,6 +24,8 @@ pub struct MasterKey {
     id: String,
     /// HMAC that has taken the pepper in: half of the work, done once.
     pepper: Hmac<Sha256>,
+    /// The same for what codes and refresh tokens are proved with.
+    grants: Hmac<Sha256>,
     sealing: Zeroizing<[u8; 32]>,
 }
 
@@ -52,19 +54,24 @@ impl MasterKey {
     fn derive(master: &[u8; 32]) -> Result<Self, MasterKeyError> {
         let hkdf = Hkdf::<Sha256>::new(Some(b"edgemint/v1"), master);
         let mut id = [0; 6];
-        let (mut pepper, mut sealing) = (Zeroizing::new([0; 32]), Zeroizing::new([0; 32]));
+        let mut pepper = Zeroizing::new([0; 32]);
+        let mut grants = pepper.clone();
+        let mut sealing = pepper.clone();
         for (label, key) in [
             ("master key id", id.as_mut_slice()),
             ("client secret pepper", pepper.as_mut_slice()),
+            ("grant keys", grants.as_mut_slice()),
             ("signing key sealing", sealing.as_mut_slice()),
         ] {
             hkdf.expand(label.as_bytes(), key)
                 .map_err(|_| MasterKeyError)?;
         }
-        let pepper = <Hmac<Sha256> as Mac>::new_from_slice(pepper.as_slice());
+        let keyed =
+            |key: &[u8; 32]| <Hmac<Sha256> as Mac>::new_from_slice(key).map_err(|_| MasterKeyError);
         Ok(Self {
             id: Base64UrlUnpadded::encode_string(&id),
-            pepper: pepper.map_err(|_| MasterKeyError)?,
+            pepper: keyed(&pepper)?,
+            grants: keyed(&grants)?,
             sealing,
         })
     }
@@ -75,15 +82,14 @@ impl MasterKey {
         &self.id
     }
 
-    /// HMAC-SHA-256 under the pepper over the fields, each preceded by its length in two bytes so that
-    /// no two lists of fields are the same message. None is longer than 64 KiB.
+    /// HMAC-SHA-256 under the pepper over the fields.
     pub(crate) fn digest(&self, fields: &[&[u8]]) -> Option<[u8; 32]> {
-        let mut mac = self.pepper.clone();
-        for field in fields {
-            mac.update(&u16::try_from(field.len()).ok()?.to_be_bytes());
-            mac.update(field);
-        }
-        Some(mac.finalize().into_bytes().into())
+        mac(self.pepper.clone(), fields)
+    }
+
+    /// What the tokens of one grant are proved with: HMAC-SHA-256 over the fields that name it.
+    pub(crate) fn grant_key(&self, fields: &[&[u8]]) -> Option<[u8; 32]> {
+        mac(self.grants.clone(), fields)
     }
 
     /// Encrypts `plain` with AES-256-GCM; `context` must be given again to open it.
@@ -127,6 +133,16 @@ impl MasterKey {
             .map_err(|_| SealError::Cipher)?;
         Ok(Zeroizing::new(plain))
     }
+}
+
+/// The authentication code of the fields, each preceded by its length in two bytes so that no two lists
+/// of fields are the same message. None is longer than 64 KiB.
+pub(crate) fn mac(mut keyed: Hmac<Sha256>, fields: &[&[u8]]) -> Option<[u8; 32]> {
+    for field in fields {
+        keyed.update(&u16::try_from(field.len()).ok()?.to_be_bytes());
+        keyed.update(field);
+    }
+    Some(keyed.finalize().into_bytes().into())
 }
 
 impl fmt::Debug for MasterKey {
@@ -179,6 +195,24 @@ pub(crate) struct Sealed {
     master: String,
     nonce: String,
     ciphertext: String,
+}
+
+impl Sealed {
+    /// The three parts as one word that fits into a URL.
+    pub(crate) fn compact(&self) -> String {
+        [&*self.master, ".", &self.nonce, ".", &self.ciphertext].concat()
+    }
+
+    /// Reads what [`Sealed::compact`] wrote.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let (master, rest) = text.split_once('.')?;
+        let (nonce, ciphertext) = rest.split_once('.')?;
+        Some(Self {
+            master: master.to_owned(),
+            nonce: nonce.to_owned(),
+            ciphertext: ciphertext.to_owned(),
+        })
+    }
 }
 
 record!(Sealed {

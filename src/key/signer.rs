@@ -44,6 +44,18 @@ pub trait Signer {
     /// # Errors
     /// [`SignerError`] if the host failed.
     async fn sign(&self, key: &Self::Key, message: &[u8]) -> Result<Vec<u8>, SignerError>;
+
+    /// Whether this is a JWS signature over `message` by the private key of `public`. A signature of
+    /// another form is a wrong one.
+    ///
+    /// # Errors
+    /// [`SignerError`] if the algorithm is not supported here or the host failed.
+    async fn verify(
+        &self,
+        public: &PublicKey,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, SignerError>;
 }
 
 /// A private-key operation failed.

@@ -65,6 +65,35 @@ impl<E: Entropy> Signer for SoftwareSigner<E> {
             Private::EdDsa(key) => Ed25519.sign(key, message).as_bytes().into_owned(),
         })
     }
+
+    async fn verify(
+        &self,
+        public: &PublicKey,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, SignerError> {
+        let text = serde_json::to_string(public).map_err(failed)?;
+        let jwk: JsonWebKey<'_> = serde_json::from_str(&text).map_err(failed)?;
+        match public.algorithm() {
+            Algorithm::Es256 => verify(&Es256, &jwk, message, signature),
+            Algorithm::EdDsa => verify(&Ed25519, &jwk, message, signature),
+            Algorithm::Rs256 => Err(SignerError::Unsupported(Algorithm::Rs256)),
+        }
+    }
+}
+
+fn verify<'a, A: jwt_compact::Algorithm>(
+    algorithm: &A,
+    jwk: &'a JsonWebKey<'a>,
+    message: &[u8],
+    signature: &[u8],
+) -> Result<bool, SignerError>
+where
+    A::VerifyingKey: TryFrom<&'a JsonWebKey<'a>, Error: std::fmt::Display>,
+{
+    let key = A::VerifyingKey::try_from(jwk).map_err(failed)?;
+    let signature = A::Signature::try_from_slice(signature);
+    Ok(signature.is_ok_and(|signature| algorithm.verify_signature(&signature, &key, message)))
 }
 
 impl<E: Entropy> SoftwareSigner<E> {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use wasm_bindgen::prelude::*;
 
-use super::exchange::Outcome;
+use super::exchange::Answer;
 use super::{Engine, seconds};
 use crate::store::contract::{self, Surroundings};
 use crate::{Host, UnixTime};
@@ -29,7 +29,7 @@ impl Engine {
     /// Goes on with a check that waited for time to pass.
     #[wasm_bindgen(js_name = resumePassed)]
     pub fn resume_passed(&self, id: u32) -> bool {
-        self.settle(id, Outcome::Passed)
+        self.settle(id, Answer::Passed)
     }
 
     /// Runs the contract suite against the engine's store; the names of the checks that passed go to

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use wasm_bindgen::JsValue;
 
 /// What became of an operation.
-pub(super) enum Outcome {
+pub(super) enum Answer {
     /// A stored value and its version, if there is one.
     Found(Option<(String, String)>),
     /// The version written, unless something else was stored.
@@ -22,6 +22,10 @@ pub(super) enum Outcome {
     Imported(JsValue),
     /// A signature.
     Signed(Vec<u8>),
+    /// What came of a step: JSON.
+    Stepped(String),
+    /// Whether a signature is good.
+    Verified(bool),
     /// Time that has passed.
     #[cfg(feature = "contract")]
     Passed,
@@ -41,7 +45,7 @@ pub(super) struct Exchange {
 enum State {
     /// The task that waits.
     Waiting(u32),
-    Settled(Outcome),
+    Settled(Answer),
 }
 
 impl Exchange {
@@ -59,7 +63,7 @@ impl Exchange {
     }
 
     /// Takes the result of an operation, and says which task waits for it. `None` if none does.
-    pub(super) fn settle(&self, operation: u32, outcome: Outcome) -> Option<u32> {
+    pub(super) fn settle(&self, operation: u32, outcome: Answer) -> Option<u32> {
         let mut operations = self.operations.borrow_mut();
         let (_, state) = operations.iter_mut().find(|(id, _)| *id == operation)?;
         let State::Waiting(task) = *state else {
@@ -69,7 +73,7 @@ impl Exchange {
         Some(task)
     }
 
-    fn take_settled(&self, operation: u32) -> Option<Outcome> {
+    fn take_settled(&self, operation: u32) -> Option<Answer> {
         let mut operations = self.operations.borrow_mut();
         let settled =
             |(id, state): &(u32, State)| *id == operation && matches!(state, State::Settled(_));
@@ -98,9 +102,9 @@ pub(super) struct Operation<'a, B> {
 }
 
 impl<B: FnOnce(&JsValue, u32) + Unpin> Future for Operation<'_, B> {
-    type Output = Outcome;
+    type Output = Answer;
 
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Outcome> {
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Answer> {
         let exchange = self.exchange;
         if let Some(begin) = self.begin.take() {
             self.id = exchange.next_id();

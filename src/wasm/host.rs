@@ -1,15 +1,18 @@
 //! The core's traits, on operations that JavaScript performs.
 
 use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroizing;
 
-use super::exchange::{Exchange, Outcome};
+use super::exchange::{Answer, Exchange};
 use super::json;
 use crate::entropy::{Entropy, EntropyError};
 use crate::event::{Event, EventSink};
+use crate::grant::{Command, GrantStore, Outcome, compare_and_set};
 use crate::key::{Algorithm, GeneratedKey, PublicKey, Signer, SignerError};
 use crate::store::{
     Expected, Guarantees, Key, Page, Partition, Put, Store, StoreError, Version, Versioned,
@@ -23,13 +26,14 @@ extern "C" {
     pub type JsHost;
 
     #[wasm_bindgen(method)]
-    fn get(this: &JsHost, call: &JsValue, id: u32, partition: &str, name: &str);
+    fn get(this: &JsHost, call: &JsValue, id: u32, store: u8, partition: &str, name: &str);
 
     #[wasm_bindgen(method)]
     fn put(
         this: &JsHost,
         call: &JsValue,
         id: u32,
+        store: u8,
         partition: &str,
         name: &str,
         value: &str,
@@ -42,6 +46,7 @@ extern "C" {
         this: &JsHost,
         call: &JsValue,
         id: u32,
+        store: u8,
         partition: &str,
         name: &str,
         expected: Option<&str>,
@@ -52,10 +57,15 @@ extern "C" {
         this: &JsHost,
         call: &JsValue,
         id: u32,
+        store: u8,
         partition: &str,
         prefix: &str,
         cursor: Option<&str>,
     );
+
+    /// A step of a grant where it is stored: the command, and what came of it, are JSON.
+    #[wasm_bindgen(method)]
+    fn step(this: &JsHost, call: &JsValue, id: u32, partition: &str, name: &str, command: &str);
 
     #[wasm_bindgen(method)]
     fn generate(this: &JsHost, call: &JsValue, id: u32, algorithm: &str);
@@ -65,6 +75,18 @@ extern "C" {
 
     #[wasm_bindgen(method)]
     fn sign(this: &JsHost, call: &JsValue, id: u32, key: &JsValue, message: &[u8]);
+
+    /// Whether the signature is that of the public JWK.
+    #[wasm_bindgen(method)]
+    fn verify(
+        this: &JsHost,
+        call: &JsValue,
+        id: u32,
+        algorithm: &str,
+        public: &str,
+        message: &[u8],
+        signature: &[u8],
+    );
 
     /// Names and values of a header block, a line each.
     #[wasm_bindgen(method)]
@@ -94,29 +116,72 @@ extern "C" {
 pub(super) struct WasmHost {
     js: Rc<JsHost>,
     exchange: Rc<Exchange>,
-    guarantees: Guarantees,
+    directory: WasmStore,
+    grants: Option<WasmStore>,
     pool: RefCell<Pool>,
 }
 
+/// One of the two stores: the first is the directory's, the second that of the grants.
+pub(super) struct WasmStore {
+    js: Rc<JsHost>,
+    exchange: Rc<Exchange>,
+    number: u8,
+    promises: Promises,
+}
+
+/// What a store promises, and what it can do, as the bits of a number.
+#[derive(Clone, Copy)]
+pub(super) struct Promises(pub(super) u8);
+
+impl Promises {
+    /// It is there at all.
+    const PRESENT: u8 = 1;
+    const ATOMIC: u8 = 2;
+    const READ_YOUR_WRITES: u8 = 4;
+    /// It takes the steps of grants where it keeps them.
+    const STEPS: u8 = 8;
+
+    fn has(self, bit: u8) -> bool {
+        self.0 & bit != 0
+    }
+}
+
 impl WasmHost {
-    pub(super) fn new(js: Rc<JsHost>, exchange: Rc<Exchange>, guarantees: Guarantees) -> Self {
+    pub(super) fn new(
+        js: &Rc<JsHost>,
+        exchange: &Rc<Exchange>,
+        directory: Promises,
+        grants: Promises,
+    ) -> Self {
+        let store = |number, promises| WasmStore {
+            js: Rc::clone(js),
+            exchange: Rc::clone(exchange),
+            number,
+            promises,
+        };
         Self {
-            js,
-            exchange,
-            guarantees,
+            js: Rc::clone(js),
+            exchange: Rc::clone(exchange),
+            directory: store(0, directory),
+            grants: grants.has(Promises::PRESENT).then(|| store(1, grants)),
             pool: RefCell::default(),
         }
     }
 }
 
 impl Host for WasmHost {
-    type Store = Self;
+    type Store = WasmStore;
+    type Grants = WasmStore;
     type Signer = Self;
     type Entropy = Self;
     type Events = Self;
 
-    fn store(&self) -> &Self {
-        self
+    fn store(&self) -> &WasmStore {
+        &self.directory
+    }
+
+    fn grants(&self) -> Option<&WasmStore> {
+        self.grants.as_ref()
     }
 
     fn signer(&self) -> &Self {
@@ -172,18 +237,30 @@ impl EventSink for WasmHost {
     }
 }
 
-impl Store for WasmHost {
+/// An operation as a value of one type, whatever waits for it: so its code is in the wasm once, and not
+/// in every future that it is a part of.
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + 'a>>;
+
+impl WasmStore {
+    fn perform<'a, T: 'a>(
+        &'a self,
+        begin: impl FnOnce(&JsValue, u32) + Unpin + 'a,
+        read: fn(Answer) -> Result<T, Answer>,
+    ) -> Boxed<'a, T> {
+        Box::pin(async move {
+            let answer = self.exchange.perform(begin).await;
+            read(answer).map_err(|other| StoreError::Unavailable(why(other)))
+        })
+    }
+}
+
+impl Store for WasmStore {
     async fn get(&self, key: &Key) -> Result<Option<Versioned>, StoreError> {
         let begin = |call: &JsValue, id| {
-            self.js.get(call, id, key.partition().as_str(), key.name());
+            let (partition, name) = (key.partition().as_str(), key.name());
+            self.js.get(call, id, self.number, partition, name);
         };
-        match self.exchange.perform(begin).await {
-            Outcome::Found(found) => Ok(found.map(|(value, version)| Versioned {
-                value,
-                version: Version(version),
-            })),
-            other => Err(StoreError::Unavailable(why(other))),
-        }
+        self.perform(begin, found).await
     }
 
     async fn put(
@@ -193,33 +270,28 @@ impl Store for WasmHost {
         expected: Expected,
         expires_at: Option<UnixTime>,
     ) -> Result<Put, StoreError> {
-        let (partition, name) = (key.partition().as_str(), key.name());
         #[expect(
             clippy::cast_precision_loss,
             reason = "exact for the next 285 million years"
         )]
         let expires_at = expires_at.map(|time| time.secs() as f64);
         let begin = |call: &JsValue, id| {
+            let (partition, name) = (key.partition().as_str(), key.name());
+            let (store, expected) = (self.number, version(&expected));
             self.js.put(
-                call,
-                id,
-                partition,
-                name,
-                value,
-                version(&expected),
-                expires_at,
+                call, id, store, partition, name, value, expected, expires_at,
             );
         };
-        written(self.exchange.perform(begin).await)
+        self.perform(begin, written).await
     }
 
     async fn delete(&self, key: &Key, expected: Expected) -> Result<Put, StoreError> {
         let begin = |call: &JsValue, id| {
             let (partition, name) = (key.partition().as_str(), key.name());
-            self.js
-                .delete(call, id, partition, name, version(&expected));
+            let (store, expected) = (self.number, version(&expected));
+            self.js.delete(call, id, store, partition, name, expected);
         };
-        written(self.exchange.perform(begin).await)
+        self.perform(begin, written).await
     }
 
     async fn list(
@@ -229,16 +301,40 @@ impl Store for WasmHost {
         cursor: Option<&str>,
     ) -> Result<Page, StoreError> {
         let begin = |call: &JsValue, id| {
-            self.js.list(call, id, partition.as_str(), prefix, cursor);
+            let partition = partition.as_str();
+            self.js
+                .list(call, id, self.number, partition, prefix, cursor);
         };
-        match self.exchange.perform(begin).await {
-            Outcome::Listed(names, cursor) => Ok(Page { names, cursor }),
-            other => Err(StoreError::Unavailable(why(other))),
-        }
+        self.perform(begin, listed).await
     }
 
     fn guarantees(&self) -> Guarantees {
-        self.guarantees
+        Guarantees {
+            atomic: self.promises.has(Promises::ATOMIC),
+            read_your_writes: self.promises.has(Promises::READ_YOUR_WRITES),
+        }
+    }
+}
+
+impl GrantStore for WasmStore {
+    async fn step(
+        &self,
+        grant: &Key,
+        user: &Key,
+        command: &Command,
+        now: UnixTime,
+    ) -> Result<Outcome, StoreError> {
+        if !self.promises.has(Promises::STEPS) {
+            return compare_and_set(self, grant, user, command, now).await;
+        }
+        // It carries proofs and the key of this grant.
+        let text = Zeroizing::new(json(command));
+        let begin = |call: &JsValue, id| {
+            let (partition, name) = (grant.partition().as_str(), grant.name());
+            self.js.step(call, id, partition, name, &text);
+        };
+        let outcome = self.perform(begin, stepped).await?;
+        crate::json::read(&outcome).map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 }
 
@@ -249,18 +345,43 @@ fn version(expected: &Expected) -> Option<&str> {
     }
 }
 
-/// The new version, or nothing on a conflict.
-fn written(outcome: Outcome) -> Result<Put, StoreError> {
-    match outcome {
-        Outcome::Written(version) => Ok(version.map_or(Put::Conflict, |v| Put::Done(Version(v)))),
-        other => Err(StoreError::Unavailable(why(other))),
+// What an operation brought, if it is of the kind that was asked for.
+
+fn found(answer: Answer) -> Result<Option<Versioned>, Answer> {
+    match answer {
+        Answer::Found(found) => Ok(found.map(|(value, version)| Versioned {
+            value,
+            version: Version(version),
+        })),
+        other => Err(other),
+    }
+}
+
+fn written(answer: Answer) -> Result<Put, Answer> {
+    match answer {
+        Answer::Written(version) => Ok(version.map_or(Put::Conflict, |v| Put::Done(Version(v)))),
+        other => Err(other),
+    }
+}
+
+fn listed(answer: Answer) -> Result<Page, Answer> {
+    match answer {
+        Answer::Listed(names, cursor) => Ok(Page { names, cursor }),
+        other => Err(other),
+    }
+}
+
+fn stepped(answer: Answer) -> Result<String, Answer> {
+    match answer {
+        Answer::Stepped(outcome) => Ok(outcome),
+        other => Err(other),
     }
 }
 
 /// Why an operation brought nothing that could be used.
-fn why(outcome: Outcome) -> String {
+fn why(outcome: Answer) -> String {
     match outcome {
-        Outcome::Failed(why) => why,
+        Answer::Failed(why) => why,
         _ => "the host answered another question".to_owned(),
     }
 }
@@ -272,7 +393,7 @@ impl Signer for WasmHost {
     async fn generate(&self, algorithm: Algorithm) -> Result<GeneratedKey, SignerError> {
         let begin = |call: &JsValue, id| self.js.generate(call, id, algorithm.name());
         let (private, public) = match self.exchange.perform(begin).await {
-            Outcome::Generated(private, public) => (private, public),
+            Answer::Generated(private, public) => (private, public),
             other => return Err(SignerError::Failed(why(other))),
         };
         let private = Zeroizing::new(private);
@@ -284,7 +405,7 @@ impl Signer for WasmHost {
     async fn import(&self, algorithm: Algorithm, private: &[u8]) -> Result<JsValue, SignerError> {
         let begin = |call: &JsValue, id| self.js.import_key(call, id, algorithm.name(), private);
         match self.exchange.perform(begin).await {
-            Outcome::Imported(key) => Ok(key),
+            Answer::Imported(key) => Ok(key),
             other => Err(SignerError::Failed(why(other))),
         }
     }
@@ -292,7 +413,23 @@ impl Signer for WasmHost {
     async fn sign(&self, key: &JsValue, message: &[u8]) -> Result<Vec<u8>, SignerError> {
         let begin = |call: &JsValue, id| self.js.sign(call, id, key, message);
         match self.exchange.perform(begin).await {
-            Outcome::Signed(signature) => Ok(signature),
+            Answer::Signed(signature) => Ok(signature),
+            other => Err(SignerError::Failed(why(other))),
+        }
+    }
+
+    async fn verify(
+        &self,
+        public: &PublicKey,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, SignerError> {
+        let (name, jwk) = (public.algorithm().name(), json(public));
+        let begin = |call: &JsValue, id| {
+            self.js.verify(call, id, name, &jwk, message, signature);
+        };
+        match self.exchange.perform(begin).await {
+            Answer::Verified(valid) => Ok(valid),
             other => Err(SignerError::Failed(why(other))),
         }
     }

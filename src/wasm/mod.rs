@@ -22,15 +22,15 @@ use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroizing;
 
-use crate::directory::{AdministrationError, Command};
+use crate::directory::AdministrationError;
 use crate::endpoint::{Body, MAX_BODY, Request};
+use crate::grant::{Command, Step};
 use crate::key::{MasterKey, MasterKeys};
-use crate::store::Guarantees;
-use crate::{Config, Issuer, UnixTime};
+use crate::{Act, Config, Issuer, UnixTime};
 
-use exchange::{Exchange, Outcome};
+use exchange::{Answer, Exchange};
 pub use host::JsHost;
-use host::WasmHost;
+use host::{Promises, WasmHost};
 
 /// Seconds after which a request that was not resumed is given up: its client went away and the runtime
 /// cancelled what it waited for, or the store took that long.
@@ -89,8 +89,8 @@ struct Task {
 
 #[wasm_bindgen]
 impl Engine {
-    /// An issuer over the operations of `host`: the options of `createIssuer`, and what its store
-    /// promises.
+    /// An issuer over the operations of `host`: the options of `createIssuer`, and what its stores
+    /// promise, as `Promises` counts it.
     ///
     /// # Errors
     /// A code and a message, a line each, if an option is not what it should be.
@@ -106,8 +106,8 @@ impl Engine {
         previous_master_key: Option<String>,
         cache_ttl: Option<u32>,
         cache_capacity: Option<usize>,
-        atomic: bool,
-        read_your_writes: bool,
+        directory: u8,
+        grants: u8,
     ) -> Result<Self, String> {
         let mut config = Config::new(base_url).map_err(|error| refusal(error.code(), error))?;
         if let Some(seconds) = cache_ttl {
@@ -126,15 +126,9 @@ impl Engine {
         let masters = MasterKeys::new(parse(master_key)?, previous);
         let exchange = Rc::new(Exchange::default());
         let host = Rc::new(host);
-        let surroundings = WasmHost::new(
-            Rc::clone(&host),
-            Rc::clone(&exchange),
-            Guarantees {
-                atomic,
-                read_your_writes,
-            },
-        );
-        let issuer = Rc::new(Issuer::new(surroundings, config, masters));
+        let surroundings = WasmHost::new(&host, &exchange, Promises(directory), Promises(grants));
+        let issuer = Issuer::new(surroundings, config, masters);
+        let issuer = Rc::new(issuer.map_err(|error| refusal(error.code(), error))?);
         Ok(Self {
             issuer,
             host,
@@ -181,19 +175,21 @@ impl Engine {
         });
     }
 
-    /// Starts an act of administration: a `Command` in JSON. What came of it goes to `call`.
-    pub fn administer(&self, call: JsValue, command: &str, now: f64) {
+    /// Starts an act: an `Act` in JSON. What came of it goes to `call`.
+    pub fn act(&self, call: JsValue, act: String, now: f64) {
         let now = seconds(now);
         let call = Rc::new(call);
         let (issuer, host, answered) = self.handles(&call);
-        let command = Command::parse(command);
+        // It may hold a secret that is brought from elsewhere.
+        let act = Zeroizing::new(act);
+        let act = Act::parse(&act);
         self.spawn(call, now, async move {
-            let outcome = match command {
-                Ok(command) => issuer.administer(command, now).await,
+            let done = match act {
+                Ok(act) => issuer.act(act, now).await,
                 Err(error) => Err(AdministrationError::Invalid(error.to_string())),
             };
-            match outcome {
-                Ok(outcome) => host.done(&answered, &json(&outcome)),
+            match done {
+                Ok(outcome) => host.done(&answered, &outcome),
                 Err(error) => host.refused(&answered, error.code(), &error.to_string()),
             }
         });
@@ -214,42 +210,54 @@ impl Engine {
     /// False, here as in the other resumptions, if nothing waits for it any more.
     #[wasm_bindgen(js_name = resumeFound)]
     pub fn resume_found(&self, id: u32, value: Option<String>, version: Option<String>) -> bool {
-        self.settle(id, Outcome::Found(value.zip(version)))
+        self.settle(id, Answer::Found(value.zip(version)))
     }
 
     /// The same for a write: the new version, unless something else was stored.
     #[wasm_bindgen(js_name = resumeWritten)]
     pub fn resume_written(&self, id: u32, version: Option<String>) -> bool {
-        self.settle(id, Outcome::Written(version))
+        self.settle(id, Answer::Written(version))
     }
 
     /// The same for a listing.
     #[wasm_bindgen(js_name = resumeListed)]
     pub fn resume_listed(&self, id: u32, names: Vec<String>, cursor: Option<String>) -> bool {
-        self.settle(id, Outcome::Listed(names, cursor))
+        self.settle(id, Answer::Listed(names, cursor))
     }
 
     /// The same for a new key pair: PKCS #8, and a JWK in JSON.
     #[wasm_bindgen(js_name = resumeGenerated)]
     pub fn resume_generated(&self, id: u32, private: Vec<u8>, public: String) -> bool {
-        self.settle(id, Outcome::Generated(private, public))
+        self.settle(id, Answer::Generated(private, public))
     }
 
     /// The same for an imported key.
     #[wasm_bindgen(js_name = resumeImported)]
     pub fn resume_imported(&self, id: u32, key: JsValue) -> bool {
-        self.settle(id, Outcome::Imported(key))
+        self.settle(id, Answer::Imported(key))
     }
 
     /// The same for a signature.
     #[wasm_bindgen(js_name = resumeSigned)]
     pub fn resume_signed(&self, id: u32, signature: Vec<u8>) -> bool {
-        self.settle(id, Outcome::Signed(signature))
+        self.settle(id, Answer::Signed(signature))
+    }
+
+    /// The same for a step of a grant: what came of it, in JSON.
+    #[wasm_bindgen(js_name = resumeStepped)]
+    pub fn resume_stepped(&self, id: u32, outcome: String) -> bool {
+        self.settle(id, Answer::Stepped(outcome))
+    }
+
+    /// The same for a verification.
+    #[wasm_bindgen(js_name = resumeVerified)]
+    pub fn resume_verified(&self, id: u32, valid: bool) -> bool {
+        self.settle(id, Answer::Verified(valid))
     }
 
     /// The same for an operation that failed. `why` is for the operator.
     pub fn fail(&self, id: u32, why: String) -> bool {
-        self.settle(id, Outcome::Failed(why))
+        self.settle(id, Answer::Failed(why))
     }
 }
 
@@ -276,7 +284,7 @@ impl Engine {
     }
 
     /// Whether anything still waited for the operation. What was given up does not: its call is lost.
-    fn settle(&self, operation: u32, outcome: Outcome) -> bool {
+    fn settle(&self, operation: u32, outcome: Answer) -> bool {
         let Some(id) = self.exchange.settle(operation, outcome) else {
             return false;
         };
@@ -309,6 +317,31 @@ impl Engine {
         drop(tasks);
         drop(lost);
     }
+}
+
+/// A step of a grant, for a store that takes it where it keeps the grant: the texts of the grant's and
+/// the user's records, and the command. Answers with the outcome and, where something is to be stored, a
+/// line with the second it expires at and a line with the new text.
+///
+/// # Errors
+/// A text if the command is none.
+#[wasm_bindgen]
+pub fn step(
+    grant: Option<String>,
+    user: Option<String>,
+    command: String,
+    now: f64,
+) -> Result<String, String> {
+    let command = Zeroizing::new(command);
+    let command: Command = crate::json::read(&command).map_err(|error| error.to_string())?;
+    let step = Step::take(grant.as_deref(), user.as_deref(), &command, seconds(now));
+    let outcome = json(&step.outcome);
+    Ok(match step.write {
+        None => outcome,
+        Some((value, expires)) => {
+            [&*outcome, "\n", &expires.secs().to_string(), "\n", &value].concat()
+        }
+    })
 }
 
 /// The request target of a URL: what follows the authority, without the fragment.

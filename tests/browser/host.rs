@@ -37,12 +37,17 @@ fn panic_on(event: &Event) {
 
 impl Host for Software {
     type Store = MemoryStore;
+    type Grants = MemoryStore;
     type Signer = SoftwareSigner<Random>;
     type Entropy = Random;
     type Events = Random;
 
     fn store(&self) -> &MemoryStore {
         &self.store
+    }
+
+    fn grants(&self) -> Option<&MemoryStore> {
+        Some(&self.store)
     }
 
     fn signer(&self) -> &SoftwareSigner<Random> {
@@ -80,6 +85,7 @@ pub(crate) async fn issuer(entries: &Value, master_key: &str) -> Issuer<Software
         Config::new("https://auth.example.com").unwrap(),
         masters,
     )
+    .unwrap()
 }
 
 /// Verifies a token with `jwt-compact`.

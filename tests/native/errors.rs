@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use edgemint::client::GrantType;
 use edgemint::error::Reason;
+use edgemint::grant::Refusal;
 
 use crate::support::is_description;
 
@@ -63,6 +64,24 @@ reasons! {
     Reason::ResourceSyntax => Reason::ResourceSyntax,
     Reason::SeveralResources => Reason::SeveralResources,
     Reason::UnknownResource(_) => Reason::UnknownResource(canary()),
+    Reason::ParameterMissing(_) => Reason::ParameterMissing("code"),
+    Reason::GrantTokenMalformed => Reason::GrantTokenMalformed,
+    Reason::Grant(..) => Reason::Grant(Refusal::Replayed, canary(), false),
+    Reason::ScopeWithdrawn => Reason::ScopeWithdrawn,
+    Reason::Verifier => Reason::Verifier,
+    Reason::NoGrants => Reason::NoGrants,
+    Reason::TokenTypeUnsupported => Reason::TokenTypeUnsupported,
+    Reason::QueryTooLong => Reason::QueryTooLong,
+    Reason::UnknownApplication => Reason::UnknownApplication,
+    Reason::RedirectUnregistered => Reason::RedirectUnregistered,
+    Reason::ResponseType => Reason::ResponseType,
+    Reason::ResponseMode => Reason::ResponseMode,
+    Reason::Challenge => Reason::Challenge,
+    Reason::NoLoginPage => Reason::NoLoginPage,
+    Reason::NoToken => Reason::NoToken,
+    Reason::InvalidToken(_) => Reason::InvalidToken("expired"),
+    Reason::RoleMissing => Reason::RoleMissing,
+    Reason::NotJson => Reason::NotJson,
     Reason::Storage(_) => Reason::Storage(canary()),
     Reason::CorruptRecord { .. } => Reason::CorruptRecord { key: canary(), why: canary() },
     Reason::NoSigningKey(_) => Reason::NoSigningKey("ES256"),
@@ -80,7 +99,8 @@ fn canary() -> String {
 
 #[test]
 fn r15_every_description_has_the_characters_of_section_5_2_only() {
-    for reason in every_reason() {
+    let refusals = Refusal::ALL.map(|refusal| Reason::Grant(refusal, canary(), true));
+    for reason in every_reason().into_iter().chain(refusals) {
         assert!(is_listed(&reason));
         let description = reason.wire().description;
         assert!(!description.is_empty(), "{reason:?}");
@@ -92,9 +112,13 @@ fn r15_every_description_has_the_characters_of_section_5_2_only() {
 fn r15_every_error_code_is_a_registered_one_with_its_status() {
     for reason in every_reason() {
         let wire = reason.wire();
-        // RFC 6749 sections 4.1.2.1 and 5.2, RFC 8707 section 2.
+        // RFC 6749 sections 4.1.2.1 and 5.2, RFC 6750 section 3.1, RFC 7009 section 2.2.1, RFC 8707
+        // section 2.
         let statuses: &[u16] = match wire.error {
-            "invalid_request" => &[400, 404, 405, 413],
+            "invalid_request" => &[400, 404, 405, 413, 414, 415],
+            "invalid_token" => &[401],
+            "insufficient_scope" => &[403],
+            "unsupported_response_type" | "unsupported_token_type" => &[400],
             "invalid_client" => &[401],
             "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" => &[400],
             "invalid_scope" | "invalid_target" => &[400],
@@ -130,7 +154,9 @@ fn r08_every_reason_of_failed_authentication_has_the_same_wire_error() {
 
 #[test]
 fn the_operator_can_tell_every_reason_from_every_other() {
-    let reasons = every_reason();
+    let mut reasons = every_reason();
+    reasons.retain(|reason| !matches!(reason, Reason::Grant(..)));
+    reasons.extend(Refusal::ALL.map(|refusal| Reason::Grant(refusal, canary(), true)));
     let codes: HashSet<&str> = reasons.iter().map(Reason::code).collect();
     assert_eq!(codes.len(), reasons.len());
     for code in codes {

@@ -76,7 +76,7 @@ impl World {
     /// An issuer over these surroundings.
     pub(crate) fn around(around: &Rc<Surroundings>, masters: MasterKeys, config: Config) -> Self {
         Self {
-            issuer: Issuer::new(TestHost(Rc::clone(around)), config, masters),
+            issuer: Issuer::new(TestHost(Rc::clone(around)), config, masters).unwrap(),
             around: Rc::clone(around),
         }
     }

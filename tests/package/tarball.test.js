@@ -42,6 +42,8 @@ test("the tarball holds the entries, their types and one wasm, and nothing else"
     "issuer.js",
     "node.js",
     "package.json",
+    "stores/durable-object.d.ts",
+    "stores/durable-object.js",
     "stores/kv.d.ts",
     "stores/kv.js",
     "stores/memory.d.ts",

@@ -1,15 +1,20 @@
 // What the types promise, held by tsc: this file is compiled, not run.
 
-import type { KVNamespace } from "@cloudflare/workers-types";
+import type { DurableObjectNamespace, KVNamespace } from "@cloudflare/workers-types";
 import { EdgemintError, createIssuer } from "edgemint";
 import type { Issuer, Store } from "edgemint";
+import { durableObjectStore } from "edgemint/stores/durable-object";
+import type { GrantObject } from "edgemint/stores/durable-object";
 import { kvStore } from "edgemint/stores/kv";
 import { memoryStore } from "edgemint/stores/memory";
 
 declare const namespace: KVNamespace;
+declare const objects: DurableObjectNamespace<GrantObject>;
 
-// The platform's own binding fits.
+// The platform's own bindings fit.
 const store: Store = kvStore(namespace, { cacheTtl: 60 });
+const grants: Store = durableObjectStore(objects);
+const outcome: string = await durableObjectStore(objects.jurisdiction("eu")).step("p", "n", "{}");
 const issuer: Issuer = createIssuer({ baseUrl: "https://a.example", masterKey: "", store });
 
 // A new secret may be absent: an imported one is never shown again.
@@ -39,4 +44,4 @@ try {
 }
 
 const entries: [string, string][] = memoryStore().entries();
-void [secret, always, entries];
+void [secret, always, entries, grants, outcome];

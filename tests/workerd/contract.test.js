@@ -4,38 +4,18 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
-import { MASTER_KEY, root, startWorker } from "./world.js";
+import { runContract } from "./suite.js";
+import { root, startObjects, startWorker } from "./world.js";
 
-const copy = new URL("target/contract/", root);
+const copy = new URL("target/contract/pkg/", root);
 const { Driver } = await import(new URL("driver.js", copy).href);
 const { OutcomeCall } = await import(new URL("issuer.js", copy).href);
 const { memoryStore } = await import(new URL("stores/memory.js", copy).href);
 const { kvStore } = await import(new URL("stores/kv.js", copy).href);
 const module = new WebAssembly.Module(readFileSync(new URL("wasm/edgemint_bg.wasm", copy)));
 
-/**
- * Runs the suite; the names of the checks that passed.
- * @param {import("../../pkg/index.d.ts").Store} store
- * @returns {Promise<string[]>}
- */
-function runContract(store) {
-  const options = { baseUrl: "http://localhost", masterKey: MASTER_KEY, store };
-  const driver = new Driver(module, options, console.error);
-  const surroundings = {
-    now: () => Date.now() / 1000,
-    /** @param {unknown} call @param {number} id @param {number} seconds */
-    pass(call, id, seconds) {
-      const passed = new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-      driver.settle(call, id, passed, (/** @type {any} */ engine) => engine.resumePassed(id));
-    },
-  };
-  return new Promise((resolve, reject) => {
-    const call = new OutcomeCall(resolve, reject);
-    driver.enter(call, (/** @type {any} */ engine) => {
-      engine.runContract(call, crypto.randomUUID(), surroundings);
-    });
-  });
-}
+/** @param {import("../../pkg/index.d.ts").Store} store */
+const contract = (store) => runContract({ Driver, OutcomeCall, module }, store);
 
 const ALWAYS = [
   "what is written is read back",
@@ -56,12 +36,22 @@ describe("the store contract", () => {
   after(() => worker.stop());
 
   test("memory keeps everything", async () => {
-    const passed = await runContract(memoryStore());
+    const passed = await contract(memoryStore());
     assert.deepEqual(passed, [...ALWAYS, ...ATOMIC, "a write is seen at once"]);
   });
 
   test("Cloudflare KV (miniflare's) keeps what it promises", async () => {
-    assert.deepEqual(await runContract(kvStore(worker.namespace)), ALWAYS);
+    assert.deepEqual(await contract(kvStore(worker.namespace)), ALWAYS);
+  });
+
+  test("Durable Objects (miniflare's, SQLite) keep everything they promise", async () => {
+    const objects = await startObjects();
+    try {
+      const passed = await objects.act("contract");
+      assert.deepEqual(passed, [...ALWAYS, ...ATOMIC, "a write is seen at once"]);
+    } finally {
+      await objects.stop();
+    }
   });
 
   test("a store that promises too much is found out", async () => {
@@ -77,6 +67,6 @@ describe("the store contract", () => {
       const now = await get(partition, name);
       return put(partition, name, value, now?.version ?? null, expires);
     };
-    await assert.rejects(runContract(lost), /one of many creators wins: \d+ of 24 writers succeeded/);
+    await assert.rejects(contract(lost), /one of many creators wins: \d+ of 24 writers succeeded/);
   });
 });

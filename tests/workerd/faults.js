@@ -15,7 +15,9 @@ const Instance = WebAssembly.Instance;
   return instance;
 };
 
-const { default: worker } = await import("../../worker/index.js");
+const { default: worker, GrantObject } = await import("../../worker/index.js");
+
+export { GrantObject };
 
 let reads = 0;
 

@@ -12,6 +12,35 @@ export const MASTER_KEY = Buffer.alloc(32, 7).toString("base64url");
 export const json = (path) => JSON.parse(readFileSync(new URL(path, root), "utf8"));
 
 /**
+ * Starts tests/workerd/objects.js: the store on Durable Objects, and a look behind it.
+ * @param {string} [state] a folder that keeps what is stored
+ */
+export async function startObjects(state) {
+  const miniflare = localWorker({
+    entry: "target/contract/tests/workerd/objects.js",
+    bindings: {},
+    state,
+    onLine: (line) => console.error(line),
+  });
+  const url = await miniflare.ready;
+  return {
+    /** What an act there came to. @param {string} act @param {unknown[]} parameters @returns {Promise<any>} */
+    async act(act, ...parameters) {
+      const response = await fetch(url, {
+        method: "POST",
+        body: JSON.stringify({ act, parameters }),
+      });
+      const { result, error } = /** @type {any} */ (await response.json());
+      if (error !== undefined) throw new Error(error);
+      return result;
+    },
+    /** Takes the object out of memory. @param {string} name */
+    evict: (name) => miniflare.unsafeEvictDurableObject("", "GrantObject", { name }),
+    stop: () => miniflare.dispose(),
+  };
+}
+
+/**
  * Starts a worker on 127.0.0.1.
  * @param {{ bindings?: Record<string, string | undefined>, entry?: string, port?: number }} [options]
  */

@@ -54,20 +54,21 @@ pub(crate) fn quick() -> Result<()> {
     build(Profile::Dev, "", &root().join("pkg/wasm")).map(drop)
 }
 
-/// Makes a copy of the package whose wasm has the store contract suite in it.
+/// Makes a copy of the package whose wasm has the store contract suite in it, and of the worker tests
+/// beside it: what is imported there is the copy.
 pub(crate) fn contract() -> Result<()> {
     step("building the store contract suite for JavaScript");
     let copy = root().join("target/contract");
-    for folder in ["", "stores"] {
+    for folder in ["pkg", "pkg/stores", "tests/workerd"] {
         fs::create_dir_all(copy.join(folder))?;
-        for file in fs::read_dir(root().join("pkg").join(folder))? {
+        for file in fs::read_dir(root().join(folder))? {
             let path = file?.path();
             if let (true, Some(name)) = (path.is_file(), path.file_name()) {
                 fs::copy(&path, copy.join(folder).join(name))?;
             }
         }
     }
-    build(Profile::Dev, "contract", &copy.join("wasm")).map(drop)
+    build(Profile::Dev, "contract", &copy.join("pkg/wasm")).map(drop)
 }
 
 /// Sizes in bytes.

@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use edgemint::event::{Event, EventSink};
+use edgemint::grant::GrantStore;
 use edgemint::key::software::{SoftwareKey, SoftwareSigner};
 use edgemint::key::{Algorithm, GeneratedKey, PublicKey, Signer, SignerError};
 use edgemint::store::{
@@ -21,6 +22,8 @@ pub(crate) const RSA_JWK: &str = r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9n
 pub(crate) struct Surroundings {
     pub(crate) clock: Clock,
     pub(crate) store: TestStore,
+    /// Whether the store is for grants too, and not for client credentials only.
+    pub(crate) has_grants: Cell<bool>,
     pub(crate) entropy: Seeded,
     pub(crate) signer: TestSigner,
     pub(crate) events: Recorder,
@@ -32,6 +35,7 @@ impl Default for Surroundings {
         let entropy = Seeded::default();
         Self {
             store: TestStore::new(clock.clone()),
+            has_grants: Cell::new(true),
             signer: TestSigner::new(entropy.clone()),
             events: Recorder::default(),
             entropy,
@@ -45,12 +49,17 @@ pub(crate) struct TestHost(pub(crate) Rc<Surroundings>);
 
 impl Host for TestHost {
     type Store = TestStore;
+    type Grants = TestStore;
     type Signer = TestSigner;
     type Entropy = Seeded;
     type Events = Recorder;
 
     fn store(&self) -> &TestStore {
         &self.0.store
+    }
+
+    fn grants(&self) -> Option<&TestStore> {
+        self.0.has_grants.get().then_some(&self.0.store)
     }
 
     fn signer(&self) -> &TestSigner {
@@ -232,6 +241,8 @@ impl Store for TestStore {
     }
 }
 
+impl GrantStore for TestStore {}
+
 /// Entropy that repeats from run to run: SHA-256 of a counter. It remembers what it gave.
 #[derive(Clone, Default)]
 pub(crate) struct Seeded(Rc<Source>);
@@ -359,6 +370,21 @@ impl Signer for TestSigner {
             TestKey::Software(key) => self.software.sign(key, message).await,
             TestKey::Rsa => Ok(rsa_stand_in(message)),
         }
+    }
+
+    async fn verify(
+        &self,
+        public: &PublicKey,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<bool, SignerError> {
+        if self.broken.get() {
+            return Err(SignerError::Failed("the key handle is gone".into()));
+        }
+        if public.algorithm() == Algorithm::Rs256 && self.knows_rsa.get() {
+            return Ok(signature == rsa_stand_in(message));
+        }
+        self.software.verify(public, message, signature).await
     }
 }
 

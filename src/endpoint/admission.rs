@@ -1,0 +1,165 @@
+//! What the endpoints that clients call have in common: the form is read, and the client authenticated
+//! (RFC 6749 sections 2.3 and 3.2).
+//!
+//! Checks are made in this order: content type, size, form syntax and duplicates; the tenant; client
+//! authentication. Whatever is refused before the tenant costs no look-up.
+
+use std::rc::Rc;
+
+use futures_util::future::join3;
+
+use super::Context;
+use super::form::Form;
+use super::http::{Body, MAX_BODY, Request};
+use crate::client::{Application, Credentials, authenticate};
+use crate::directory::{Tenant, TenantName};
+use crate::error::Reason;
+use crate::grant::{Party, Ring};
+use crate::issuer::{Host, Issuer};
+use crate::time::UnixTime;
+
+/// Parameters that a URL must not carry: RFC 6749 section 2.3.1 and OAuth 2.1 section 3.2. What is in
+/// a URL ends up in logs.
+const BODY_ONLY: [&str; 14] = [
+    "assertion",
+    "client_assertion",
+    "client_assertion_type",
+    "client_id",
+    "client_secret",
+    "code",
+    "code_verifier",
+    "grant_type",
+    "password",
+    "refresh_token",
+    "resource",
+    "scope",
+    "token",
+    "token_type_hint",
+];
+
+/// A request of an authenticated client.
+pub(super) struct Admitted<'a, H: Host> {
+    pub(super) form: Form,
+    pub(super) ring: Result<Ring<H>, Reason>,
+    tenant_name: &'a TenantName,
+    tenant: Rc<Tenant>,
+    client: Rc<Application>,
+}
+
+impl<H: Host> Admitted<'_, H> {
+    pub(super) fn party(&self) -> Party<'_> {
+        Party {
+            tenant_name: self.tenant_name,
+            tenant: &self.tenant,
+            client: &self.client,
+        }
+    }
+}
+
+impl<H: Host> Issuer<H> {
+    pub(super) async fn admit<'a>(
+        &self,
+        tenant_name: &'a TenantName,
+        request: &Request<'_>,
+        now: UnixTime,
+        context: &mut Context,
+    ) -> Result<Admitted<'a, H>, Reason> {
+        context.tenant = Some(tenant_name.as_str().to_owned());
+        let form = form(request)?;
+        let credentials = Credentials::parse(request.authorization, &form)?;
+        let client_id = &credentials.client_id;
+        let (store, directory) = (self.host().store(), self.directory());
+        let (tenant, application, ring) = join3(
+            directory.tenant(store, tenant_name, now),
+            directory.application(store, tenant_name, client_id, now),
+            directory.ring(store, tenant_name, now),
+        )
+        .await;
+        let tenant = tenant?.ok_or(Reason::UnknownTenant)?;
+        let application = application?;
+        // Only a registered id is told: clients have sent their secret in its place.
+        context.client_id = application
+            .as_ref()
+            .map(|known| known.client_id.to_string());
+        let masters = self.masters();
+        authenticate(
+            &credentials,
+            application.as_deref(),
+            tenant_name,
+            masters,
+            now,
+        )?;
+        Ok(Admitted {
+            form,
+            ring,
+            tenant_name,
+            tenant,
+            client: application.ok_or(Reason::UnknownClient)?,
+        })
+    }
+}
+
+/// Total and without I/O.
+fn form(request: &Request<'_>) -> Result<Form, Reason> {
+    if !request.content_type.is_some_and(is_form) {
+        return Err(Reason::ContentType);
+    }
+    let form = Form::parse(whole(request)?)?;
+    let query = Form::parse(request.query().as_bytes())?;
+    match query.iter().find(|(name, _)| BODY_ONLY.contains(name)) {
+        Some((name, _)) => Err(Reason::ParameterInUrl(name.to_owned())),
+        None => Ok(form),
+    }
+}
+
+/// The body, if it is there and not too large.
+pub(super) fn whole<'a>(request: &Request<'a>) -> Result<&'a [u8], Reason> {
+    match request.body {
+        Body::Whole(body) if body.len() <= MAX_BODY => Ok(body),
+        Body::Whole(_) | Body::TooLarge => Err(Reason::BodyTooLarge),
+        Body::Unreadable => Err(Reason::BodyUnreadable),
+    }
+}
+
+/// RFC 6749 section 3.2 and RFC 9110 section 8.3: type and charset in any letter case; only UTF-8.
+fn is_form(content_type: &str) -> bool {
+    is_of_type(content_type, "application/x-www-form-urlencoded")
+}
+
+/// Whether the content is of this media type, in UTF-8.
+pub(super) fn is_of_type(content_type: &str, expected: &str) -> bool {
+    let mut parts = content_type.split(';').map(str::trim);
+    let media_type = parts.next().unwrap_or_default();
+    media_type.eq_ignore_ascii_case(expected)
+        && parts.all(|parameter| match parameter.split_once('=') {
+            Some((name, value)) if name.trim().eq_ignore_ascii_case("charset") => {
+                value.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+            }
+            _ => true,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_form;
+
+    #[test]
+    fn a_form_is_declared_in_any_letter_case_and_in_utf_8() {
+        for good in [
+            "application/x-www-form-urlencoded",
+            "Application/X-WWW-Form-URLencoded;charset=utf-8",
+            "application/x-www-form-urlencoded ; Charset=\"UTF-8\"; x=y",
+        ] {
+            assert!(is_form(good), "{good}");
+        }
+        for bad in [
+            "",
+            "application/json",
+            "application/x-www-form-urlencoded-not",
+            "application/x-www-form-urlencoded; charset=utf-16",
+            "multipart/form-data; boundary=application/x-www-form-urlencoded",
+        ] {
+            assert!(!is_form(bad), "{bad}");
+        }
+    }
+}

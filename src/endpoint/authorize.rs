@@ -1,0 +1,190 @@
+//! `GET /{t}/oauth2/authorize`: the authorization endpoint of RFC 6749 section 3.1, for codes only
+//! (OAuth 2.1), with PKCE by S256 (RFC 7636).
+//!
+//! Until client and redirection URI are known to be good, nobody is redirected: the user gets a page.
+//! From then on, errors go to the application (section 4.1.2.1).
+
+use std::rc::Rc;
+
+use super::Context;
+use super::form::Form;
+use super::http::{Request, Response};
+use crate::api::{ApiUri, Scope, Target};
+use crate::client::{Application, ClientId, GrantType, RedirectUri};
+use crate::directory::{Tenant, TenantName};
+use crate::error::Reason;
+use crate::event::{Event, EventSink};
+use crate::grant::{AuthorizationRequest, GrantedScopes, Redirection, with_query};
+use crate::issuer::{Host, Issuer};
+use crate::time::UnixTime;
+
+/// Bytes of the longest query: what comes of it has to fit into a URL again.
+const MAX_QUERY: usize = 4_096;
+
+/// Where answers to a request may go.
+struct Door {
+    tenant: Rc<Tenant>,
+    client: Rc<Application>,
+    redirect_uri: RedirectUri,
+    redirect_named: bool,
+}
+
+impl<H: Host> Issuer<H> {
+    pub(super) async fn authorize(
+        &self,
+        tenant_name: &TenantName,
+        request: &Request<'_>,
+        now: UnixTime,
+        context: &mut Context,
+    ) -> Result<Response, Reason> {
+        context.tenant = Some(tenant_name.as_str().to_owned());
+        if request.query().len() > MAX_QUERY {
+            return Err(Reason::QueryTooLong);
+        }
+        let form = Form::parse(request.query().as_bytes())?;
+        let door = self.door(tenant_name, &form, now, context).await?;
+        match self.hand_over(tenant_name, &form, &door, now).await {
+            Ok(login) => Ok(Response::redirect(login)),
+            Err(reason) => {
+                let wire = reason.wire();
+                self.host().events().emit(Event {
+                    tenant: context.tenant.take(),
+                    client_id: context.client_id.take(),
+                    ..Event::of(&reason, now)
+                });
+                let back = Redirection {
+                    uri: door.redirect_uri.as_str(),
+                    state: form.get("state"),
+                };
+                let error = [
+                    ("error", wire.error),
+                    ("error_description", wire.description),
+                ];
+                let issuer = self.identifier(tenant_name);
+                Ok(Response::redirect(back.to(&error, &issuer)))
+            }
+        }
+    }
+
+    /// Section 3.1.2.4: who asks, and where the answer may go.
+    async fn door(
+        &self,
+        tenant_name: &TenantName,
+        form: &Form,
+        now: UnixTime,
+        context: &mut Context,
+    ) -> Result<Door, Reason> {
+        let client_id = form.get("client_id");
+        let client_id = client_id.ok_or(Reason::ParameterMissing("client_id"))?;
+        let client_id = ClientId::new(client_id).ok_or(Reason::UnknownApplication)?;
+        let (store, directory) = (self.host().store(), self.directory());
+        let tenant = directory.tenant(store, tenant_name, now).await?;
+        let tenant = tenant.ok_or(Reason::UnknownTenant)?;
+        let client = directory.application(store, tenant_name, &client_id, now);
+        let client = client.await?.filter(|client| !client.disabled);
+        let client = client.ok_or(Reason::UnknownApplication)?;
+        context.client_id = Some(client.client_id.to_string());
+        let asked = form.get("redirect_uri");
+        let redirect_uri = match (asked, client.redirect_uris.as_slice()) {
+            (Some(asked), registered) => RedirectUri::new(asked)
+                .filter(|asked| registered.iter().any(|known| known.admits(asked))),
+            (None, [only]) => Some(only.clone()),
+            (None, _) => None,
+        };
+        Ok(Door {
+            redirect_uri: redirect_uri.ok_or(Reason::RedirectUnregistered)?,
+            redirect_named: asked.is_some(),
+            tenant,
+            client,
+        })
+    }
+
+    /// The login page's URL with the request sealed into it.
+    async fn hand_over(
+        &self,
+        tenant_name: &TenantName,
+        form: &Form,
+        door: &Door,
+        now: UnixTime,
+    ) -> Result<String, Reason> {
+        self.grants()?;
+        let missing = |name| move || Reason::ParameterMissing(name);
+        match form.get("response_type") {
+            Some("code") => {}
+            Some(_) => return Err(Reason::ResponseType),
+            None => return Err(Reason::ParameterMissing("response_type")),
+        }
+        if form
+            .get("response_mode")
+            .is_some_and(|mode| mode != "query")
+        {
+            return Err(Reason::ResponseMode);
+        }
+        let grant_type = GrantType::AuthorizationCode;
+        if !door.client.grant_types.contains(&grant_type) {
+            return Err(Reason::GrantTypeNotAllowed(grant_type));
+        }
+        let challenge = form.get("code_challenge");
+        let challenge = challenge.ok_or_else(missing("code_challenge"))?;
+        // The method is "plain" where it is not given: RFC 7636 section 4.3.
+        if form.get("code_challenge_method") != Some("S256") || !is_challenge(challenge) {
+            return Err(Reason::Challenge);
+        }
+        let mut request = AuthorizationRequest {
+            tenant: tenant_name.clone(),
+            client_id: door.client.client_id.clone(),
+            redirect_uri: door.redirect_uri.clone(),
+            redirect_named: door.redirect_named,
+            scopes: self.asked(tenant_name, form, now).await?,
+            state: form.get("state").map(str::to_owned),
+            challenge: challenge.to_owned(),
+            login_hint: form.get("login_hint").map(str::to_owned),
+            prompt: form.get("prompt").map(str::to_owned),
+            expires: now,
+        };
+        let login = door.tenant.login_url.as_ref().ok_or(Reason::NoLoginPage)?;
+        let handle = self.handle_of(&mut request, now)?;
+        let parameters = [("handle", handle.as_str())].into_iter();
+        Ok(with_query(login.as_str(), parameters))
+    }
+
+    /// The scopes asked for, each declared by its API.
+    async fn asked(
+        &self,
+        tenant_name: &TenantName,
+        form: &Form,
+        now: UnixTime,
+    ) -> Result<Vec<GrantedScopes>, Reason> {
+        let resources = form
+            .resources()
+            .map(|uri| ApiUri::new(uri).ok_or(Reason::ResourceSyntax));
+        let resources = resources.collect::<Result<Vec<_>, _>>()?;
+        let scope = Scope::parse(form.get("scope").unwrap_or_default())?;
+        let mut asked = Vec::new();
+        for target in Target::all_of(&scope, &resources)? {
+            let Some(uri) = &target.api else { continue };
+            let store = self.host().store();
+            let api = self.directory().api(store, tenant_name, uri, now).await?;
+            let api = api.ok_or_else(|| {
+                if resources.contains(uri) {
+                    Reason::UnknownResource(uri.to_string())
+                } else {
+                    Reason::UnknownApi(uri.to_string())
+                }
+            })?;
+            asked.push(GrantedScopes {
+                api: uri.clone(),
+                scopes: target.scopes(&api)?,
+            });
+        }
+        Ok(asked)
+    }
+}
+
+/// RFC 7636 section 4.2: SHA-256 in base64url.
+fn is_challenge(text: &str) -> bool {
+    text.len() == 43
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}

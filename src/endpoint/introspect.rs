@@ -1,0 +1,180 @@
+//! `POST /{t}/oauth2/introspect`: RFC 7662.
+
+use futures_util::future::join;
+use serde::Serialize;
+
+use super::Context;
+use super::http::{Request, Response};
+use crate::api::RoleName;
+use crate::client::ClientKind;
+use crate::directory::{TenantName, parse};
+use crate::error::Reason;
+use crate::grant::{
+    Grant, GrantToken, Party, Place, Purpose, User, epochs, policy, present, scope_text, terms,
+};
+use crate::issuer::{Host, Issuer};
+use crate::store::Store;
+use crate::time::UnixTime;
+
+/// Section 2.2. What is not active says nothing else: requirement 36.
+#[derive(Serialize, Default)]
+struct Introspection {
+    active: bool,
+    #[serde(flatten)]
+    token: Option<Token>,
+}
+
+#[derive(Serialize)]
+struct Token {
+    iss: String,
+    sub: String,
+    client_id: String,
+    scope: String,
+    iat: UnixTime,
+    exp: UnixTime,
+    tid: String,
+    #[serde(flatten)]
+    access: Option<Access>,
+}
+
+/// What only access tokens say.
+#[derive(Serialize)]
+struct Access {
+    token_type: &'static str,
+    aud: String,
+    jti: String,
+    nbf: UnixTime,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    roles: Vec<RoleName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<String>,
+}
+
+impl<H: Host> Issuer<H> {
+    pub(super) async fn introspect(
+        &self,
+        tenant: &TenantName,
+        request: &Request<'_>,
+        now: UnixTime,
+        context: &mut Context,
+    ) -> Result<Response, Reason> {
+        let admitted = self.admit(tenant, request, now, context).await?;
+        let party = admitted.party();
+        if party.client.kind == ClientKind::Public {
+            return Err(Reason::SecretMissing);
+        }
+        let text = admitted.form.get("token");
+        let text = text.ok_or(Reason::ParameterMissing("token"))?;
+        let token = match GrantToken::parse(Purpose::Refresh, text) {
+            Some(token) => self.refresh_token(party, token, now).await?,
+            None => self.access_token(party, text, now).await?,
+        };
+        let introspection = Introspection {
+            active: token.is_some(),
+            token,
+        };
+        Ok(Response::json(200, &introspection)?.uncached())
+    }
+
+    /// A refresh token is told to its own client only, and is active if it would be honoured.
+    async fn refresh_token(
+        &self,
+        party: Party<'_>,
+        token: GrantToken,
+        now: UnixTime,
+    ) -> Result<Option<Token>, Reason> {
+        let Ok((place, presented)) = present(self, party, token) else {
+            return Ok(None);
+        };
+        let Some((grant, user_epoch)) = self.grant(&place).await? else {
+            return Ok(None);
+        };
+        let terms = terms(party.tenant, party.client);
+        if !terms.refreshable || !grant.honours(&presented, &terms, user_epoch, now) {
+            return Ok(None);
+        }
+        Ok(Some(Token {
+            iss: self.identifier(party.tenant_name),
+            scope: scope_text(&grant.scopes),
+            client_id: grant.client_id.to_string(),
+            iat: grant.created_at,
+            exp: grant.ends(&terms.policy),
+            sub: grant.subject,
+            tid: party.tenant.id.clone(),
+            access: None,
+        }))
+    }
+
+    /// An access token is told to its client, and to applications that may introspect those of its API.
+    async fn access_token(
+        &self,
+        party: Party<'_>,
+        text: &str,
+        now: UnixTime,
+    ) -> Result<Option<Token>, Reason> {
+        let claims = match self.verify(party.tenant_name, text, now).await {
+            Ok(claims) => claims,
+            Err(Reason::InvalidToken(_)) => return Ok(None),
+            Err(failure) => return Err(failure),
+        };
+        let asker = party.client;
+        if claims.client_id != asker.client_id && !asker.introspects.contains(&claims.aud) {
+            return Ok(None);
+        }
+        let (store, directory) = (self.host().store(), self.directory());
+        let owner = directory.application(store, party.tenant_name, &claims.client_id, now);
+        let owner = owner.await?.filter(|owner| !owner.disabled);
+        let Some(owner) = owner else {
+            return Ok(None);
+        };
+        if let Some(session) = &claims.sid {
+            let Some(place) = Place::of_session(party.tenant_name, session) else {
+                return Ok(None);
+            };
+            let (policy, epochs) = (policy(&owner), epochs(party.tenant, &owner));
+            let alive = self
+                .grant(&place)
+                .await?
+                .is_some_and(|(grant, user_epoch)| {
+                    grant.client_id == claims.client_id
+                        && grant.is_live(&policy, epochs, user_epoch, now)
+                });
+            if !alive {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Token {
+            iss: claims.iss,
+            sub: claims.sub,
+            client_id: claims.client_id.to_string(),
+            scope: claims.scope,
+            iat: claims.iat,
+            exp: claims.exp,
+            tid: claims.tid,
+            access: Some(Access {
+                token_type: "Bearer",
+                aud: claims.aud.to_string(),
+                jti: claims.jti,
+                nbf: claims.nbf,
+                roles: claims.roles,
+                sid: claims.sid,
+            }),
+        }))
+    }
+
+    /// The grant at a place, and its user's epoch.
+    async fn grant(&self, place: &Place) -> Result<Option<(Grant, u64)>, Reason> {
+        let grants = self.grants()?;
+        let (key, user) = (place.key()?, place.user_key()?);
+        let (found, of_user) = join(grants.get(&key), grants.get(&user)).await;
+        let (Some(found), of_user) = (found?, of_user?) else {
+            return Ok(None);
+        };
+        let user_epoch = of_user
+            .map(|found| parse::<User>(&user, &found.value))
+            .transpose()?
+            .unwrap_or_default()
+            .epoch;
+        Ok(Some((parse(&key, &found.value)?, user_epoch)))
+    }
+}

@@ -1,0 +1,434 @@
+//! A user's consent, from the authorization request to the code: RFC 6749 section 4.1.
+//!
+//! edgemint holds no passwords. The request is sealed into a handle, which goes to the host's login
+//! page by way of the browser; the page brings it back with the user that it has authenticated, and
+//! what that user consented to. Nothing is stored before.
+
+use std::rc::Rc;
+
+use serde::Serialize;
+
+use super::record::{CODE_LIFETIME, Consent, Grant, GrantedScopes};
+use super::session::epochs;
+use super::store::User;
+use super::token::{GrantToken, Id, Place, Purpose, current_key};
+use crate::api::{RoleName, Scope, split};
+use crate::client::{Application, ClientId, GrantType, RedirectUri};
+use crate::directory::{AdministrationError, Tenant, TenantName};
+use crate::endpoint::form::encode;
+use crate::entropy;
+use crate::error::Reason;
+use crate::issuer::{Host, Issuer};
+use crate::json::{self, Object, record};
+use crate::key::Sealed;
+use crate::store::{Expected, Put, Store};
+use crate::time::UnixTime;
+
+/// Seconds that a user may take to sign in.
+const HANDLE_LIFETIME: u64 = 900;
+/// Bytes of JSON that a login page may add to access tokens.
+const MAX_CLAIMS: usize = 4_096;
+/// What a handle is sealed for.
+const CONTEXT: &str = "edgemint authorization request";
+
+/// Claims that say what edgemint says, or that change what a token is good for.
+const RESERVED: [&str; 17] = [
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "client_id",
+    "azp",
+    "roles",
+    "scope",
+    "tid",
+    "sid",
+    "cnf",
+    "act",
+    "may_act",
+    "scp",
+];
+
+/// What a login page may answer instead of a user: RFC 6749 section 4.1.2.1 and OpenID Connect Core
+/// section 3.1.2.6.
+const DENIALS: [&str; 7] = [
+    "access_denied",
+    "login_required",
+    "consent_required",
+    "interaction_required",
+    "account_selection_required",
+    "server_error",
+    "temporarily_unavailable",
+];
+
+/// An authorization request that was found good.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AuthorizationRequest {
+    pub(crate) tenant: TenantName,
+    pub(crate) client_id: ClientId,
+    pub(crate) redirect_uri: RedirectUri,
+    /// Whether the request named it: the token request must name it too then.
+    pub(crate) redirect_named: bool,
+    pub(crate) scopes: Vec<GrantedScopes>,
+    pub(crate) state: Option<String>,
+    pub(crate) challenge: String,
+    pub(crate) login_hint: Option<String>,
+    pub(crate) prompt: Option<String>,
+    pub(crate) expires: UnixTime,
+}
+
+record!(AuthorizationRequest {
+    tenant = "tenant",
+    client_id = "clientId",
+    redirect_uri = "redirectUri",
+    redirect_named = "redirectNamed",
+    scopes = "scopes",
+    state = "state",
+    challenge = "challenge",
+    login_hint = "loginHint",
+    prompt = "prompt",
+    expires = "expires",
+});
+
+/// An answer to an authorization request: where the browser goes with it.
+pub(crate) struct Redirection<'a> {
+    pub(crate) uri: &'a str,
+    pub(crate) state: Option<&'a str>,
+}
+
+impl Redirection<'_> {
+    /// The URI with these parameters, `state` (RFC 6749 section 4.1.2) and `iss` (RFC 9207).
+    pub(crate) fn to(&self, parameters: &[(&str, &str)], issuer: &str) -> String {
+        let state = self.state.map(|state| ("state", state));
+        let all = parameters
+            .iter()
+            .copied()
+            .chain(state)
+            .chain([("iss", issuer)]);
+        with_query(self.uri, all)
+    }
+}
+
+/// Adds parameters to a URI that has no fragment.
+pub(crate) fn with_query<'a>(
+    uri: &str,
+    parameters: impl Iterator<Item = (&'a str, &'a str)>,
+) -> String {
+    let mut uri = uri.to_owned();
+    for (name, value) in parameters {
+        let separator = match uri.find('?') {
+            None => "?",
+            Some(_) if uri.ends_with(['?', '&']) => "",
+            Some(_) => "&",
+        };
+        uri.push_str(separator);
+        uri.push_str(name);
+        uri.push('=');
+        encode(value, &mut uri);
+    }
+    uri
+}
+
+/// What a login page shows.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Inspection<'a> {
+    tenant: &'a TenantName,
+    client_id: &'a ClientId,
+    client_name: &'a str,
+    redirect_uri: &'a RedirectUri,
+    scopes: Vec<AskedScope>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    login_hint: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt: Option<&'a str>,
+    expires: UnixTime,
+}
+
+/// One line of a consent page.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AskedScope {
+    scope: String,
+    display_name: String,
+    api: String,
+    api_name: String,
+}
+
+/// Where to send the browser.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Answered {
+    redirect_to: String,
+}
+
+/// What the user consented to, as the login page says it.
+#[derive(Debug, Clone)]
+pub(crate) struct Completion {
+    pub(crate) subject: String,
+    pub(crate) scopes: Option<Vec<String>>,
+    pub(crate) claims: Option<Object>,
+}
+
+type Done<T = String> = Result<T, AdministrationError>;
+
+impl<H: Host> Issuer<H> {
+    /// The handle under which the login page is asked.
+    pub(crate) fn handle_of(
+        &self,
+        request: &mut AuthorizationRequest,
+        now: UnixTime,
+    ) -> Result<String, Reason> {
+        request.expires = now.plus(HANDLE_LIFETIME);
+        let text = json::write(request).map_err(|error| Reason::Internal(error.to_string()))?;
+        let sealed =
+            self.masters()
+                .current()
+                .seal(text.as_bytes(), CONTEXT, self.host().entropy())?;
+        Ok(sealed.compact())
+    }
+
+    /// What the login page shows the user. `within` is the tenant that the caller administers, if it is
+    /// not all of them.
+    pub(crate) async fn inspect_authorization(
+        &self,
+        handle: &str,
+        within: Option<&TenantName>,
+        now: UnixTime,
+    ) -> Done {
+        let request = self.open(handle, within, now)?;
+        let (_, client) = self.asking(&request, now).await?;
+        let mut scopes = Vec::new();
+        for granted in &request.scopes {
+            let store = self.host().store();
+            let api = self
+                .directory()
+                .api(store, &request.tenant, &granted.api, now);
+            let api = api
+                .await?
+                .ok_or_else(|| Reason::UnknownApi(granted.api.to_string()))?;
+            scopes.extend(granted.scopes.iter().map(|scope| {
+                AskedScope {
+                    scope: [api.identifier.as_str(), "/", scope.as_str()].concat(),
+                    display_name: api
+                        .scope(scope)
+                        .map_or_else(|| scope.to_string(), |known| known.display_name.clone()),
+                    api: api.identifier.to_string(),
+                    api_name: api.display_name.clone(),
+                }
+            }));
+        }
+        written(&Inspection {
+            tenant: &request.tenant,
+            client_id: &request.client_id,
+            client_name: &client.display_name,
+            redirect_uri: &request.redirect_uri,
+            scopes,
+            login_hint: request.login_hint.as_deref(),
+            prompt: request.prompt.as_deref(),
+            expires: request.expires,
+        })
+    }
+
+    /// Opens a grant for the user, and answers with where to send the browser: back to the
+    /// application, with a code.
+    pub(crate) async fn complete_authorization(
+        &self,
+        handle: &str,
+        completion: Completion,
+        within: Option<&TenantName>,
+        now: UnixTime,
+    ) -> Done {
+        let request = self.open(handle, within, now)?;
+        let (tenant, client) = self.asking(&request, now).await?;
+        let Completion {
+            subject,
+            scopes,
+            claims,
+        } = completion;
+        check_subject(&subject)?;
+        let consented = consented(request.scopes, scopes)?;
+        let claims = claims.unwrap_or_default();
+        check_claims(&claims)?;
+        let grants = self.grants()?;
+        let entropy = self.host().entropy();
+        let place = Place::new(&request.tenant, &subject, Id::new(entropy::bytes(entropy)?));
+        let user = grants.get(&place.user_key()?).await?;
+        let user_epoch = User::epoch(user.as_ref().map(|user| user.value.as_str()))
+            .map_err(|error| Reason::Internal(error.to_string()))?;
+        let redirect_uri = request.redirect_uri.as_str();
+        let consent = Consent {
+            client_id: request.client_id,
+            subject,
+            scopes: consented,
+            claims,
+            redirect_uri: request.redirect_named.then(|| redirect_uri.to_owned()),
+            challenge: request.challenge,
+        };
+        let salt = Id::new(entropy::bytes(entropy)?);
+        let grant = Grant::open(consent, salt, epochs(&tenant, &client), user_epoch, now);
+        let code = current_key(&place, self.masters())
+            .and_then(|key| grant.code_proof(&key))
+            .and_then(|proof| GrantToken::text(Purpose::Code, &place, 0, &proof, self.masters()));
+        let code = code.ok_or(Reason::Internal("no proof of the code".into()))?;
+        let text = written(&grant)?;
+        let expires = Some(now.plus(CODE_LIFETIME));
+        let key = place.key()?;
+        match grants.put(&key, &text, Expected::Absent, expires).await? {
+            Put::Done(_) => {}
+            Put::Conflict => return Err(Reason::Internal(format!("{key} is taken")).into()),
+        }
+        let back = Redirection {
+            uri: redirect_uri,
+            state: request.state.as_deref(),
+        };
+        written(&Answered {
+            redirect_to: back.to(&[("code", &code)], &self.identifier(&request.tenant)),
+        })
+    }
+
+    /// Answers that there will be no code, and where to send the browser with that.
+    pub(crate) async fn deny_authorization(
+        &self,
+        handle: &str,
+        error: Option<&str>,
+        within: Option<&TenantName>,
+        now: UnixTime,
+    ) -> Done {
+        let request = self.open(handle, within, now)?;
+        self.asking(&request, now).await?;
+        let error = error.unwrap_or("access_denied");
+        if !DENIALS.contains(&error) {
+            let why = [
+                "an authorization is denied with one of ",
+                &DENIALS.join(", "),
+            ];
+            return Err(AdministrationError::Invalid(why.concat()));
+        }
+        let back = Redirection {
+            uri: request.redirect_uri.as_str(),
+            state: request.state.as_deref(),
+        };
+        written(&Answered {
+            redirect_to: back.to(&[("error", error)], &self.identifier(&request.tenant)),
+        })
+    }
+
+    fn open(
+        &self,
+        handle: &str,
+        within: Option<&TenantName>,
+        now: UnixTime,
+    ) -> Done<AuthorizationRequest> {
+        let refused = || AdministrationError::Handle;
+        let sealed = Sealed::parse(handle).ok_or_else(refused)?;
+        let text = self
+            .masters()
+            .open(&sealed, CONTEXT)
+            .map_err(|_| refused())?;
+        let text = std::str::from_utf8(&text).map_err(|_| refused())?;
+        let request: AuthorizationRequest = json::read(text).map_err(|_| refused())?;
+        let in_time = now < request.expires;
+        let at_home = within.is_none_or(|tenant| *tenant == request.tenant);
+        if in_time && at_home {
+            Ok(request)
+        } else {
+            Err(refused())
+        }
+    }
+
+    /// The application that asked, if it may still have an answer there.
+    async fn asking(
+        &self,
+        request: &AuthorizationRequest,
+        now: UnixTime,
+    ) -> Done<(Rc<Tenant>, Rc<Application>)> {
+        let (store, directory) = (self.host().store(), self.directory());
+        let tenant = directory.tenant(store, &request.tenant, now).await?;
+        let client = directory
+            .application(store, &request.tenant, &request.client_id, now)
+            .await?;
+        let gone = || AdministrationError::NotFound(format!("application `{}`", request.client_id));
+        let (tenant, client) = tenant.zip(client).ok_or_else(gone)?;
+        let admitted = client
+            .redirect_uris
+            .iter()
+            .any(|known| known.admits(&request.redirect_uri));
+        if client.disabled
+            || !admitted
+            || !client.grant_types.contains(&GrantType::AuthorizationCode)
+        {
+            return Err(gone());
+        }
+        Ok((tenant, client))
+    }
+}
+
+/// The name of a user, as the login page gives it.
+pub(crate) fn check_subject(subject: &str) -> Done<()> {
+    if (1..=256).contains(&subject.len()) && !subject.contains(char::is_control) {
+        return Ok(());
+    }
+    let why = "a subject is 1 to 256 bytes of text without control characters";
+    Err(AdministrationError::Invalid(why.to_owned()))
+}
+
+/// The part of what was asked for that the user agreed to; all of it, if the page does not say.
+fn consented(asked: Vec<GrantedScopes>, agreed: Option<Vec<String>>) -> Done<Vec<GrantedScopes>> {
+    let Some(agreed) = agreed else {
+        return Ok(asked);
+    };
+    let invalid = |why: String| Err(AdministrationError::Invalid(why));
+    let of = |agreed: &str| {
+        let scope = Scope::parse(agreed).ok()?;
+        let (api, name) = split(scope.only()?, None)?;
+        Some((api, RoleName::new(name)?))
+    };
+    let mut granted: Vec<GrantedScopes> = Vec::new();
+    let mut count = 0;
+    for asked in asked {
+        let mut scopes = asked.scopes;
+        scopes.retain(|scope| {
+            let agrees = |agreed: &String| {
+                of(agreed).is_some_and(|(api, name)| api == asked.api && name == *scope)
+            };
+            agreed.iter().any(agrees)
+        });
+        count += scopes.len();
+        if !scopes.is_empty() {
+            granted.push(GrantedScopes {
+                api: asked.api,
+                scopes,
+            });
+        }
+    }
+    if granted.is_empty() {
+        return invalid("no scope was consented to; deny the authorization instead".to_owned());
+    }
+    let repeated = |(at, scope): (usize, &String)| agreed.iter().skip(at + 1).any(|o| o == scope);
+    let distinct = agreed.len() - agreed.iter().enumerate().filter(|s| repeated(*s)).count();
+    if count != distinct {
+        return invalid("scopes were consented to that were not asked for".to_owned());
+    }
+    Ok(granted)
+}
+
+fn check_claims(claims: &Object) -> Done<()> {
+    if let Some(name) = claims.names().find(|name| RESERVED.contains(name)) {
+        let why = format!("the claim `{name}` is edgemint's own");
+        return Err(AdministrationError::Invalid(why));
+    }
+    if written(claims)?.len() > MAX_CLAIMS {
+        let why = "the claims are larger than 4096 bytes of JSON";
+        return Err(AdministrationError::Invalid(why.to_owned()));
+    }
+    Ok(())
+}
+
+fn written(value: &impl Serialize) -> Done {
+    Ok(json::write(value).map_err(|error| Reason::Internal(error.to_string()))?)
+}

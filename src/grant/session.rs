@@ -1,0 +1,155 @@
+//! A user's session at the token endpoint: the code exchanged, the refresh token used (RFC 6749 sections
+//! 4.1.3 and 6).
+
+use super::command::{Binding, Command, Epochs, Outcome, Presented, Terms};
+use super::issue::{Content, Issued, Party, Ring};
+use super::store::GrantStore;
+use super::token::{GrantToken, Place, Purpose};
+use crate::api::{Granted, Target};
+use crate::client::{Application, ClientKind, GrantType, RefreshMode, RefreshPolicy};
+use crate::directory::Tenant;
+use crate::error::Reason;
+use crate::issuer::{Host, Issuer};
+use crate::time::UnixTime;
+use crate::token::MAX_LIFETIME;
+
+/// A code or a refresh token, and what it is asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Exchange {
+    pub(crate) token: GrantToken,
+    pub(crate) target: Target,
+    /// With a code: what it is bound to.
+    pub(crate) binding: Option<Binding>,
+}
+
+impl Exchange {
+    /// Takes the step, and signs the access token for it.
+    pub(crate) async fn issue<H: Host>(
+        self,
+        issuer: &Issuer<H>,
+        party: Party<'_>,
+        by_resource: bool,
+        ring: Ring<H>,
+        now: UnixTime,
+    ) -> Result<Issued, Reason> {
+        let Self {
+            token,
+            target,
+            binding,
+        } = self;
+        let (place, presented) = present(issuer, party, token)?;
+        let terms = Terms {
+            api: target.api,
+            scopes: target.roles,
+            ..terms(party.tenant, party.client)
+        };
+        let command = match binding {
+            Some(binding) => Command::Redeem {
+                presented,
+                terms,
+                binding,
+            },
+            None => Command::Refresh { presented, terms },
+        };
+        let issue = match step(issuer, &place, &command, now).await? {
+            Outcome::Issue(issue) => issue,
+            Outcome::Refused(refusal) => return Err(Reason::refused(refusal, &place, by_resource)),
+            Outcome::Done {} => return Err(Reason::Internal("a step without an issue".into())),
+        };
+        let api = party.api(issuer, &issue.api, by_resource, now).await?;
+        let mut scopes = issue.scopes;
+        scopes.retain(|scope| api.scope(scope).is_some());
+        if scopes.is_empty() {
+            return Err(Reason::ScopeWithdrawn);
+        }
+        let scope = Granted { roles: scopes }.scope(&issue.api);
+        let content = Content {
+            subject: &issue.subject,
+            roles: None,
+            scope: &scope,
+            session: Some(&place.session()),
+            claims: Some(&issue.claims),
+            ends: Some(issue.ends),
+        };
+        let (access_token, expires_in) = party.mint(issuer, ring, &api, &content, now).await?;
+        let refresh_token = issue.refresh.as_ref().and_then(|next| {
+            let (generation, proof) = (next.generation, &next.proof);
+            GrantToken::text(
+                Purpose::Refresh,
+                &place,
+                generation,
+                proof,
+                issuer.masters(),
+            )
+        });
+        Ok(Issued {
+            access_token,
+            expires_in,
+            scope,
+            refresh_token,
+            refresh_token_expires_in: issue.refresh.map(|next| next.expires.since(now)),
+        })
+    }
+}
+
+/// Finds the grant of a token, which must have been made here.
+pub(crate) fn present<H: Host>(
+    issuer: &Issuer<H>,
+    party: Party<'_>,
+    token: GrantToken,
+) -> Result<(Place, Presented), Reason> {
+    let (place, keys) = token
+        .locate(party.tenant_name, issuer.masters())
+        .ok_or(Reason::GrantTokenMalformed)?;
+    let presented = Presented {
+        keys,
+        proof: token.proof,
+        generation: token.generation,
+        client_id: party.client.client_id.clone(),
+    };
+    Ok((place, presented))
+}
+
+/// One step on the store of the grants.
+pub(crate) async fn step<H: Host>(
+    issuer: &Issuer<H>,
+    place: &Place,
+    command: &Command,
+    now: UnixTime,
+) -> Result<Outcome, Reason> {
+    let grants = issuer.grants()?;
+    let (grant, user) = (place.key()?, place.user_key()?);
+    Ok(grants.step(&grant, &user, command, now).await?)
+}
+
+/// What the directory says of the sessions of this application now.
+pub(crate) fn terms(tenant: &Tenant, client: &Application) -> Terms {
+    Terms {
+        refreshable: client.grant_types.contains(&GrantType::RefreshToken),
+        policy: policy(client),
+        epochs: epochs(tenant, client),
+        api: None,
+        scopes: None,
+    }
+}
+
+pub(crate) fn epochs(tenant: &Tenant, client: &Application) -> Epochs {
+    Epochs {
+        tenant: tenant.epoch,
+        application: client.epoch,
+    }
+}
+
+pub(crate) fn policy(client: &Application) -> RefreshPolicy {
+    let mut policy = client.refresh;
+    // OAuth 2.1 section 4.3.1: a token that a public client keeps must not serve a thief for long.
+    if client.kind == ClientKind::Public {
+        policy.mode = RefreshMode::Rotate;
+    }
+    // Without refresh tokens there is a session for as long as access tokens of it may live.
+    if !client.grant_types.contains(&GrantType::RefreshToken) {
+        policy.idle = u32::try_from(MAX_LIFETIME).unwrap_or(u32::MAX);
+        policy.absolute = policy.idle;
+    }
+    policy
+}
