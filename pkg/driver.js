@@ -244,7 +244,26 @@ class Host {
    * @param {Uint8Array<ArrayBuffer>} message
    */
   sign(call, id, key, message) {
-    this.driver.settle(call, id, subtle.sign(key, message), resumeSigned);
+    this.driver.settle(call, id, subtle.sign(key, message), resumeBytes);
+  }
+
+  /**
+   * @param {Call} call @param {number} id @param {Uint8Array<ArrayBuffer>} key
+   * @param {Uint8Array<ArrayBuffer>} nonce @param {string} context @param {Uint8Array<ArrayBuffer>} plain
+   */
+  encrypt(call, id, key, nonce, context, plain) {
+    // Copies, here and below: the bytes are wasm memory, and the key is imported first.
+    const encrypted = subtle.encrypt(key.slice(), nonce.slice(), context, plain.slice());
+    this.driver.settle(call, id, encrypted, resumeBytes);
+  }
+
+  /**
+   * @param {Call} call @param {number} id @param {Uint8Array<ArrayBuffer>} key
+   * @param {Uint8Array<ArrayBuffer>} nonce @param {string} context @param {Uint8Array<ArrayBuffer>} sealed
+   */
+  decrypt(call, id, key, nonce, context, sealed) {
+    const decrypted = subtle.decrypt(key.slice(), nonce.slice(), context, sealed.slice());
+    this.driver.settle(call, id, decrypted, resumeWiped);
   }
 
   /**
@@ -363,9 +382,16 @@ function resumeImported(engine, id, key) {
   return engine.resumeImported(id, key);
 }
 
-/** @param {Engine} engine @param {number} id @param {ArrayBuffer} signature */
-function resumeSigned(engine, id, signature) {
-  return engine.resumeSigned(id, new Uint8Array(signature));
+/** @param {Engine} engine @param {number} id @param {ArrayBuffer} bytes */
+function resumeBytes(engine, id, bytes) {
+  return engine.resumeBytes(id, new Uint8Array(bytes));
+}
+
+/** The same for a secret, which is wiped here. @param {Engine} engine @param {number} id @param {ArrayBuffer} secret */
+function resumeWiped(engine, id, secret) {
+  const resumed = resumeBytes(engine, id, secret);
+  new Uint8Array(secret).fill(0);
+  return resumed;
 }
 
 /**

@@ -58,6 +58,30 @@ export async function importKey(algorithm, pkcs8) {
   }
 }
 
+/**
+ * AES-256-GCM with the tag after the ciphertext. The key is wiped here.
+ * @param {"encrypt" | "decrypt"} operation
+ * @returns {(key: Uint8Array<ArrayBuffer>, nonce: Uint8Array<ArrayBuffer>, context: string,
+ *            data: Uint8Array<ArrayBuffer>) => Promise<ArrayBuffer>}
+ */
+function aes(operation) {
+  return async (key, nonce, context, data) => {
+    let imported;
+    try {
+      imported = await crypto.subtle.importKey("raw", key, "AES-GCM", false, [operation]);
+    } finally {
+      key.fill(0);
+    }
+    const additionalData = new TextEncoder().encode(context);
+    const result = crypto.subtle[operation]({ name: "AES-GCM", iv: nonce, additionalData }, imported, data);
+    if (operation === "encrypt") data.fill(0);
+    return result;
+  };
+}
+
+export const encrypt = aes("encrypt");
+export const decrypt = aes("decrypt");
+
 /** Public keys that were imported before. The ring of a tenant is short, and so is this. @type {Map<string, CryptoKey>} */
 const verifying = new Map();
 const MOST_VERIFYING = 100;

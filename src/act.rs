@@ -2,7 +2,6 @@
 //! member, whose name is the act.
 
 use crate::directory::{AdministrationError, Command, TenantName};
-use crate::error::Reason;
 use crate::grant::{Completion, Id};
 use crate::issuer::{Host, Issuer};
 use crate::json::{self, JsonError, Members, Object, Value};
@@ -136,8 +135,7 @@ impl<H: Host> Issuer<H> {
         match kind {
             Kind::Directory(command) => {
                 let outcome = self.administer(command, now).await?;
-                let text = json::write(&outcome);
-                Ok(text.map_err(|error| Reason::Internal(error.to_string()))?)
+                Ok(json::write(&outcome)?)
             }
             Kind::InspectAuthorization { handle } => {
                 self.inspect_authorization(&handle, within, now).await

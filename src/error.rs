@@ -7,6 +7,7 @@
 use crate::client::GrantType;
 use crate::entropy::EntropyError;
 use crate::grant::{Place, Refusal};
+use crate::json::JsonError;
 use crate::key::{SealError, SignerError};
 use crate::store::{KeyError, StoreError};
 
@@ -480,6 +481,12 @@ impl Reason {
 impl From<StoreError> for Reason {
     fn from(StoreError::Unavailable(why): StoreError) -> Self {
         Self::Storage(why)
+    }
+}
+
+impl From<JsonError> for Reason {
+    fn from(error: JsonError) -> Self {
+        Self::Internal(error.to_string())
     }
 }
 

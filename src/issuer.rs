@@ -291,8 +291,9 @@ impl<H: Host> Issuer<H> {
         if let Some(private) = loaded.imported(&kid) {
             return Ok(ActiveKey { kid, private });
         }
-        let unsealed = key.unseal(tenant.as_str(), &self.masters)?;
-        let private = Rc::new(self.host.signer().import(algorithm, &unsealed).await?);
+        let signer = self.host.signer();
+        let unsealed = key.unseal(tenant.as_str(), &self.masters, signer).await?;
+        let private = Rc::new(signer.import(algorithm, &unsealed).await?);
         loaded.keep(&kid, Rc::clone(&private));
         Ok(ActiveKey { kid, private })
     }

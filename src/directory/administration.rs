@@ -22,7 +22,7 @@ use crate::entropy::{self, Entropy};
 use crate::error::Reason;
 use crate::issuer::MAX_CACHE_TTL;
 use crate::json::{self, Member};
-use crate::key::{Algorithm, KeyRing, MasterKeys, Signer};
+use crate::key::{Algorithm, KeyRing, MasterKeys, Signer, SigningKey};
 use crate::store::{Expected, Key, Put, Store};
 use crate::time::UnixTime;
 use crate::token::{DEFAULT_LIFETIME, MAX_LIFETIME, MIN_LIFETIME};
@@ -473,14 +473,17 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
             .active(algorithm, now)
             .map_or(now, |_| now.plus(ANNOUNCEMENT));
         let starts = starts.unwrap_or(announced).max(now);
-        let kid = ring.add(
+        let key_pair = SigningKey::seal(
             tenant.as_str(),
-            &generated,
+            generated,
             starts,
             self.masters,
+            self.signer,
             self.entropy,
-            now,
-        )?;
+        )
+        .await?;
+        let kid = key_pair.kid().to_owned();
+        ring.add(key_pair, now);
         let stale = AdministrationError::Conflict(format!("the key ring of `{tenant}`"));
         self.write(&key, text(&ring), version, stale).await?;
         self.reader.forget(&Name::Ring(tenant.clone()));
@@ -569,7 +572,7 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
 }
 
 fn text(record: &impl Serialize) -> Done<String> {
-    Ok(json::write(record).map_err(|error| Reason::Internal(error.to_string()))?)
+    Ok(json::write(record)?)
 }
 
 /// Changes what is given.
@@ -643,7 +646,7 @@ fn is_uuid(text: &str) -> bool {
         })
 }
 
-fn invalid(why: &str) -> AdministrationError {
+pub(crate) fn invalid(why: &str) -> AdministrationError {
     AdministrationError::Invalid(why.to_owned())
 }
 

@@ -421,6 +421,7 @@ macro_rules! from_failure {
 
 from_failure!(
     Reason,
+    JsonError,
     StoreError,
     KeyError,
     SignerError,

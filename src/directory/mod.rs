@@ -14,7 +14,7 @@ use crate::key::Algorithm;
 use crate::store::{Key, KeyError, Partition};
 use crate::text::text_type;
 
-pub(crate) use administration::Administration;
+pub(crate) use administration::{Administration, invalid};
 pub use command::{AdministrationError, Command, NewRole, Outcome};
 pub(crate) use reader::parse;
 pub(crate) use reader::{Caching, DirectoryReader, LoadedRing};

@@ -5,8 +5,6 @@
 //! Misses are not remembered, so what was just registered works at once.
 
 use std::cell::RefCell;
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
 
 use super::cache::{Cache, Lookup};
@@ -212,17 +210,7 @@ impl<K> DirectoryReader<K> {
         }
     }
 
-    /// A value of one type, so that its code is in the wasm once.
-    fn load<'a>(
-        &'a self,
-        store: &'a impl Store,
-        name: Name,
-        now: UnixTime,
-    ) -> Pin<Box<dyn Future<Output = Result<Option<Record<K>>, Reason>> + 'a>> {
-        Box::pin(self.load_from(store, name, now))
-    }
-
-    async fn load_from(
+    async fn load(
         &self,
         store: &impl Store,
         name: Name,

@@ -143,7 +143,7 @@ impl<H: Host> Issuer<H> {
             expires: now,
         };
         let login = door.tenant.login_url.as_ref().ok_or(Reason::NoLoginPage)?;
-        let handle = self.handle_of(&mut request, now)?;
+        let handle = self.handle_of(&mut request, now).await?;
         let parameters = [("handle", handle.as_str())].into_iter();
         Ok(with_query(login.as_str(), parameters))
     }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Context;
 use super::http::{Request, Response};
-use crate::api::RoleName;
+use crate::api::{ApiUri, RoleName};
 use crate::client::ClientKind;
 use crate::directory::{TenantName, parse};
 use crate::error::Reason;
@@ -17,15 +17,15 @@ use crate::store::Store;
 use crate::time::UnixTime;
 
 /// Section 2.2. What is not active says nothing else: requirement 36.
-#[derive(Serialize, Default)]
-struct Introspection {
+#[derive(Serialize)]
+struct Inactive {
     active: bool,
-    #[serde(flatten)]
-    token: Option<Token>,
 }
 
+/// What an active token says; the options are an access token's.
 #[derive(Serialize)]
 struct Token {
+    active: bool,
     iss: String,
     sub: String,
     client_id: String,
@@ -33,17 +33,14 @@ struct Token {
     iat: UnixTime,
     exp: UnixTime,
     tid: String,
-    #[serde(flatten)]
-    access: Option<Access>,
-}
-
-/// What only access tokens say.
-#[derive(Serialize)]
-struct Access {
-    token_type: &'static str,
-    aud: String,
-    jti: String,
-    nbf: UnixTime,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_type: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aud: Option<ApiUri>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nbf: Option<UnixTime>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     roles: Vec<RoleName>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,11 +66,11 @@ impl<H: Host> Issuer<H> {
             Some(token) => self.refresh_token(party, token, now).await?,
             None => self.access_token(party, text, now).await?,
         };
-        let introspection = Introspection {
-            active: token.is_some(),
-            token,
+        let response = match token {
+            Some(token) => Response::json(200, &token),
+            None => Response::json(200, &Inactive { active: false }),
         };
-        Ok(Response::json(200, &introspection)?.uncached())
+        Ok(response?.uncached())
     }
 
     /// A refresh token is told to its own client only, and is active if it would be honoured.
@@ -101,7 +98,13 @@ impl<H: Host> Issuer<H> {
             exp: grant.ends(&terms.policy),
             sub: grant.subject,
             tid: party.tenant.id.clone(),
-            access: None,
+            active: true,
+            token_type: None,
+            aud: None,
+            jti: None,
+            nbf: None,
+            roles: Vec::new(),
+            sid: None,
         }))
     }
 
@@ -151,14 +154,13 @@ impl<H: Host> Issuer<H> {
             iat: claims.iat,
             exp: claims.exp,
             tid: claims.tid,
-            access: Some(Access {
-                token_type: "Bearer",
-                aud: claims.aud.to_string(),
-                jti: claims.jti,
-                nbf: claims.nbf,
-                roles: claims.roles,
-                sid: claims.sid,
-            }),
+            active: true,
+            token_type: Some("Bearer"),
+            aud: Some(claims.aud),
+            jti: Some(claims.jti),
+            nbf: Some(claims.nbf),
+            roles: claims.roles,
+            sid: claims.sid,
         }))
     }
 

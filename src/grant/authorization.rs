@@ -14,7 +14,7 @@ use super::store::User;
 use super::token::{GrantToken, Id, Place, Purpose, current_key};
 use crate::api::{RoleName, Scope, split};
 use crate::client::{Application, ClientId, GrantType, RedirectUri};
-use crate::directory::{AdministrationError, Tenant, TenantName};
+use crate::directory::{AdministrationError, Tenant, TenantName, invalid};
 use crate::endpoint::form::encode;
 use crate::entropy;
 use crate::error::Reason;
@@ -178,17 +178,17 @@ type Done<T = String> = Result<T, AdministrationError>;
 
 impl<H: Host> Issuer<H> {
     /// The handle under which the login page is asked.
-    pub(crate) fn handle_of(
+    pub(crate) async fn handle_of(
         &self,
         request: &mut AuthorizationRequest,
         now: UnixTime,
     ) -> Result<String, Reason> {
         request.expires = now.plus(HANDLE_LIFETIME);
-        let text = json::write(request).map_err(|error| Reason::Internal(error.to_string()))?;
-        let sealed =
-            self.masters()
-                .current()
-                .seal(text.as_bytes(), CONTEXT, self.host().entropy())?;
+        let text = json::write(request)?;
+        let host = self.host();
+        let master = self.masters().current();
+        let sealed = master.seal(text.as_bytes(), CONTEXT, host.signer(), host.entropy());
+        let sealed = sealed.await?;
         Ok(sealed.compact())
     }
 
@@ -200,7 +200,7 @@ impl<H: Host> Issuer<H> {
         within: Option<&TenantName>,
         now: UnixTime,
     ) -> Done {
-        let request = self.open(handle, within, now)?;
+        let request = self.open(handle, within, now).await?;
         let (_, client) = self.asking(&request, now).await?;
         let mut scopes = Vec::new();
         for granted in &request.scopes {
@@ -222,7 +222,7 @@ impl<H: Host> Issuer<H> {
                 }
             }));
         }
-        written(&Inspection {
+        Ok(json::write(&Inspection {
             tenant: &request.tenant,
             client_id: &request.client_id,
             client_name: &client.display_name,
@@ -231,7 +231,7 @@ impl<H: Host> Issuer<H> {
             login_hint: request.login_hint.as_deref(),
             prompt: request.prompt.as_deref(),
             expires: request.expires,
-        })
+        })?)
     }
 
     /// Opens a grant for the user, and answers with where to send the browser: back to the
@@ -243,7 +243,7 @@ impl<H: Host> Issuer<H> {
         within: Option<&TenantName>,
         now: UnixTime,
     ) -> Done {
-        let request = self.open(handle, within, now)?;
+        let request = self.open(handle, within, now).await?;
         let (tenant, client) = self.asking(&request, now).await?;
         let Completion {
             subject,
@@ -258,8 +258,7 @@ impl<H: Host> Issuer<H> {
         let entropy = self.host().entropy();
         let place = Place::new(&request.tenant, &subject, Id::new(entropy::bytes(entropy)?));
         let user = grants.get(&place.user_key()?).await?;
-        let user_epoch = User::epoch(user.as_ref().map(|user| user.value.as_str()))
-            .map_err(|error| Reason::Internal(error.to_string()))?;
+        let user_epoch = User::epoch(user.as_ref().map(|user| user.value.as_str()))?;
         let redirect_uri = request.redirect_uri.as_str();
         let consent = Consent {
             client_id: request.client_id,
@@ -275,7 +274,7 @@ impl<H: Host> Issuer<H> {
             .and_then(|key| grant.code_proof(&key))
             .and_then(|proof| GrantToken::text(Purpose::Code, &place, 0, &proof, self.masters()));
         let code = code.ok_or(Reason::Internal("no proof of the code".into()))?;
-        let text = written(&grant)?;
+        let text = json::write(&grant)?;
         let expires = Some(now.plus(CODE_LIFETIME));
         let key = place.key()?;
         match grants.put(&key, &text, Expected::Absent, expires).await? {
@@ -286,9 +285,9 @@ impl<H: Host> Issuer<H> {
             uri: redirect_uri,
             state: request.state.as_deref(),
         };
-        written(&Answered {
+        Ok(json::write(&Answered {
             redirect_to: back.to(&[("code", &code)], &self.identifier(&request.tenant)),
-        })
+        })?)
     }
 
     /// Answers that there will be no code, and where to send the browser with that.
@@ -299,7 +298,7 @@ impl<H: Host> Issuer<H> {
         within: Option<&TenantName>,
         now: UnixTime,
     ) -> Done {
-        let request = self.open(handle, within, now)?;
+        let request = self.open(handle, within, now).await?;
         self.asking(&request, now).await?;
         let error = error.unwrap_or("access_denied");
         if !DENIALS.contains(&error) {
@@ -307,18 +306,18 @@ impl<H: Host> Issuer<H> {
                 "an authorization is denied with one of ",
                 &DENIALS.join(", "),
             ];
-            return Err(AdministrationError::Invalid(why.concat()));
+            return Err(invalid(&why.concat()));
         }
         let back = Redirection {
             uri: request.redirect_uri.as_str(),
             state: request.state.as_deref(),
         };
-        written(&Answered {
+        Ok(json::write(&Answered {
             redirect_to: back.to(&[("error", error)], &self.identifier(&request.tenant)),
-        })
+        })?)
     }
 
-    fn open(
+    async fn open(
         &self,
         handle: &str,
         within: Option<&TenantName>,
@@ -328,7 +327,8 @@ impl<H: Host> Issuer<H> {
         let sealed = Sealed::parse(handle).ok_or_else(refused)?;
         let text = self
             .masters()
-            .open(&sealed, CONTEXT)
+            .open(&sealed, CONTEXT, self.host().signer())
+            .await
             .map_err(|_| refused())?;
         let text = std::str::from_utf8(&text).map_err(|_| refused())?;
         let request: AuthorizationRequest = json::read(text).map_err(|_| refused())?;
@@ -373,8 +373,9 @@ pub(crate) fn check_subject(subject: &str) -> Done<()> {
     if (1..=256).contains(&subject.len()) && !subject.contains(char::is_control) {
         return Ok(());
     }
-    let why = "a subject is 1 to 256 bytes of text without control characters";
-    Err(AdministrationError::Invalid(why.to_owned()))
+    Err(invalid(
+        "a subject is 1 to 256 bytes of text without control characters",
+    ))
 }
 
 /// The part of what was asked for that the user agreed to; all of it, if the page does not say.
@@ -382,7 +383,6 @@ fn consented(asked: Vec<GrantedScopes>, agreed: Option<Vec<String>>) -> Done<Vec
     let Some(agreed) = agreed else {
         return Ok(asked);
     };
-    let invalid = |why: String| Err(AdministrationError::Invalid(why));
     let of = |agreed: &str| {
         let scope = Scope::parse(agreed).ok()?;
         let (api, name) = split(scope.only()?, None)?;
@@ -407,28 +407,26 @@ fn consented(asked: Vec<GrantedScopes>, agreed: Option<Vec<String>>) -> Done<Vec
         }
     }
     if granted.is_empty() {
-        return invalid("no scope was consented to; deny the authorization instead".to_owned());
+        return Err(invalid(
+            "no scope was consented to; deny the authorization instead",
+        ));
     }
     let repeated = |(at, scope): (usize, &String)| agreed.iter().skip(at + 1).any(|o| o == scope);
     let distinct = agreed.len() - agreed.iter().enumerate().filter(|s| repeated(*s)).count();
     if count != distinct {
-        return invalid("scopes were consented to that were not asked for".to_owned());
+        return Err(invalid("scopes were consented to that were not asked for"));
     }
     Ok(granted)
 }
 
 fn check_claims(claims: &Object) -> Done<()> {
     if let Some(name) = claims.names().find(|name| RESERVED.contains(name)) {
-        let why = format!("the claim `{name}` is edgemint's own");
-        return Err(AdministrationError::Invalid(why));
+        return Err(invalid(
+            &["the claim `", name, "` is edgemint's own"].concat(),
+        ));
     }
-    if written(claims)?.len() > MAX_CLAIMS {
-        let why = "the claims are larger than 4096 bytes of JSON";
-        return Err(AdministrationError::Invalid(why.to_owned()));
+    if json::write(claims)?.len() > MAX_CLAIMS {
+        return Err(invalid("the claims are larger than 4096 bytes of JSON"));
     }
     Ok(())
-}
-
-fn written(value: &impl Serialize) -> Done {
-    Ok(json::write(value).map_err(|error| Reason::Internal(error.to_string()))?)
 }

@@ -95,8 +95,7 @@ impl<H: Host> Issuer<H> {
                 break;
             }
         }
-        let text = json::write(&Sessions { sessions });
-        Ok(text.map_err(|error| Reason::Internal(error.to_string()))?)
+        Ok(json::write(&Sessions { sessions })?)
     }
 
     /// Ends one session of a user.
@@ -126,8 +125,7 @@ impl<H: Host> Issuer<H> {
         for _ in 0..ROUNDS {
             let found = grants.get(&key).await?;
             let epoch = epoch(&key, found.as_ref().map(|found| found.value.as_str()))?;
-            let text = json::write(&User { epoch: epoch + 1 });
-            let text = text.map_err(|error| Reason::Internal(error.to_string()))?;
+            let text = json::write(&User { epoch: epoch + 1 })?;
             let expected = found.map_or(Expected::Absent, |found| Expected::Version(found.version));
             if let Put::Done(_) = grants.put(&key, &text, expected, None).await? {
                 return Ok(());

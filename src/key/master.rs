@@ -6,8 +6,6 @@
 
 use std::fmt;
 
-use aes_gcm::aead::{Aead, KeyInit, Payload};
-use aes_gcm::{Aes256Gcm, Nonce};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
@@ -15,6 +13,7 @@ use serde::Serialize;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use super::Cipher;
 use crate::entropy::{self, Entropy, EntropyError};
 use crate::json::record;
 
@@ -93,21 +92,18 @@ impl MasterKey {
     }
 
     /// Encrypts `plain` with AES-256-GCM; `context` must be given again to open it.
-    pub(crate) fn seal(
+    pub(crate) async fn seal(
         &self,
         plain: &[u8],
         context: &str,
+        cipher: &impl Cipher,
         entropy: &impl Entropy,
     ) -> Result<Sealed, SealError> {
         // A random 96-bit nonce: a ring sees a few seals a year, far below the 2^32 bound.
         let nonce: [u8; 12] = entropy::bytes(entropy)?;
-        let payload = Payload {
-            msg: plain,
-            aad: context.as_bytes(),
-        };
-        let cipher = Aes256Gcm::new((&*self.sealing).into());
         let sealed = cipher
-            .encrypt(&Nonce::from(nonce), payload)
+            .encrypt(&self.sealing, &nonce, context, plain)
+            .await
             .map_err(|_| SealError::Cipher)?;
         Ok(Sealed {
             master: self.id.clone(),
@@ -116,20 +112,21 @@ impl MasterKey {
         })
     }
 
-    fn open(&self, sealed: &Sealed, context: &str) -> Result<Zeroizing<Vec<u8>>, SealError> {
+    async fn open(
+        &self,
+        sealed: &Sealed,
+        context: &str,
+        cipher: &impl Cipher,
+    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
         let decode =
             |text: &str| Base64UrlUnpadded::decode_vec(text).map_err(|_| SealError::Cipher);
         let nonce: [u8; 12] = decode(&sealed.nonce)?
             .try_into()
             .map_err(|_| SealError::Cipher)?;
         let ciphertext = decode(&sealed.ciphertext)?;
-        let payload = Payload {
-            msg: &ciphertext,
-            aad: context.as_bytes(),
-        };
-        let cipher = Aes256Gcm::new((&*self.sealing).into());
         let plain = cipher
-            .decrypt(&Nonce::from(nonce), payload)
+            .decrypt(&self.sealing, &nonce, context, &ciphertext)
+            .await
             .map_err(|_| SealError::Cipher)?;
         Ok(Zeroizing::new(plain))
     }
@@ -179,13 +176,15 @@ impl MasterKeys {
     }
 
     /// Opens what one of the keys sealed in this context.
-    pub(crate) fn open(
+    pub(crate) async fn open(
         &self,
         sealed: &Sealed,
         context: &str,
+        cipher: &impl Cipher,
     ) -> Result<Zeroizing<Vec<u8>>, SealError> {
         let key = self.iter().find(|key| key.id == sealed.master);
-        key.ok_or(SealError::UnknownMaster)?.open(sealed, context)
+        let key = key.ok_or(SealError::UnknownMaster)?;
+        key.open(sealed, context, cipher).await
     }
 }
 
@@ -250,9 +249,12 @@ impl From<EntropyError> for SealError {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "software"))]
 mod tests {
+    use futures_executor::block_on;
+
     use super::*;
+    use crate::key::software::SoftwareSigner;
 
     struct Counter;
 
@@ -297,14 +299,19 @@ mod tests {
 
     #[test]
     fn what_was_sealed_opens_only_in_its_context_unaltered_and_under_its_key() {
-        let sealed = master(1).seal(b"private", "tenant a", &Counter).unwrap();
+        let cipher = SoftwareSigner::new(Counter);
+        let first = master(1);
+        let sealed = block_on(first.seal(b"private", "tenant a", &cipher, &Counter)).unwrap();
+        let open = |keys: &MasterKeys, sealed: &Sealed, context: &str| {
+            block_on(keys.open(sealed, context, &cipher))
+        };
         let keys = MasterKeys::new(master(2), Some(master(1)));
         assert_eq!(
-            keys.open(&sealed, "tenant a").unwrap().as_slice(),
+            open(&keys, &sealed, "tenant a").unwrap().as_slice(),
             b"private"
         );
         assert_eq!(
-            keys.open(&sealed, "tenant b").unwrap_err(),
+            open(&keys, &sealed, "tenant b").unwrap_err(),
             SealError::Cipher
         );
         let altered = Sealed {
@@ -312,7 +319,7 @@ mod tests {
             ..sealed.clone()
         };
         assert_eq!(
-            keys.open(&altered, "tenant a").unwrap_err(),
+            open(&keys, &altered, "tenant a").unwrap_err(),
             SealError::Cipher
         );
         let truncated = Sealed {
@@ -320,12 +327,12 @@ mod tests {
             ..sealed.clone()
         };
         assert_eq!(
-            keys.open(&truncated, "tenant a").unwrap_err(),
+            open(&keys, &truncated, "tenant a").unwrap_err(),
             SealError::Cipher
         );
         let others = MasterKeys::new(master(3), None);
         assert_eq!(
-            others.open(&sealed, "tenant a").unwrap_err(),
+            open(&others, &sealed, "tenant a").unwrap_err(),
             SealError::UnknownMaster
         );
     }

@@ -10,6 +10,6 @@ pub mod software;
 pub use algorithm::{Algorithm, PublicKey, PublicKeyError};
 pub use master::{MasterKey, MasterKeyError, MasterKeys};
 pub use ring::{KeyRing, KeyState, SigningKey};
-pub use signer::{GeneratedKey, Signer, SignerError};
+pub use signer::{Cipher, GeneratedKey, Signer, SignerError};
 
 pub(crate) use master::{SealError, Sealed, mac};

@@ -8,7 +8,7 @@
 use serde::Serialize;
 
 use super::master::{MasterKeys, SealError, Sealed};
-use super::{Algorithm, GeneratedKey, PublicKey};
+use super::{Algorithm, Cipher, GeneratedKey, PublicKey};
 use crate::entropy::Entropy;
 use crate::issuer::MAX_CACHE_TTL;
 use crate::json::record;
@@ -72,47 +72,52 @@ impl SigningKey {
         self.starts
     }
 
+    /// Seals a new key pair, which signs from `starts` on.
+    pub(crate) async fn seal(
+        tenant: &str,
+        generated: GeneratedKey,
+        starts: UnixTime,
+        masters: &MasterKeys,
+        cipher: &impl Cipher,
+        entropy: &impl Entropy,
+    ) -> Result<Self, SealError> {
+        let kid = generated.public.thumbprint();
+        let context = context(tenant, &kid);
+        let private = masters
+            .current()
+            .seal(&generated.private, &context, cipher, entropy)
+            .await?;
+        Ok(Self {
+            kid,
+            public: generated.public,
+            private,
+            starts,
+        })
+    }
+
     /// Unseals the private part (PKCS #8).
-    pub(crate) fn unseal(
+    pub(crate) async fn unseal(
         &self,
         tenant: &str,
         masters: &MasterKeys,
+        cipher: &impl Cipher,
     ) -> Result<zeroize::Zeroizing<Vec<u8>>, SealError> {
-        masters.open(&self.private, &context(tenant, &self.kid))
+        let context = context(tenant, &self.kid);
+        masters.open(&self.private, &context, cipher).await
     }
 }
 
 impl KeyRing {
     /// Adds a key that signs from `starts` on. Keys that are gone by `now` leave the ring.
-    pub(crate) fn add(
-        &mut self,
-        tenant: &str,
-        generated: &GeneratedKey,
-        starts: UnixTime,
-        masters: &MasterKeys,
-        entropy: &impl Entropy,
-        now: UnixTime,
-    ) -> Result<String, SealError> {
-        let kid = generated.public.thumbprint();
-        let sealed = masters
-            .current()
-            .seal(&generated.private, &context(tenant, &kid), entropy)?;
+    pub(crate) fn add(&mut self, key: SigningKey, now: UnixTime) {
         let before = self.clone();
         self.keys
             .retain(|key| before.state(key, now) != KeyState::Gone);
         // Ties are broken by the key id, so that every location picks the same key.
         let at = self
             .keys
-            .partition_point(|key| (key.starts, &key.kid) < (starts, &kid));
-        let public = generated.public.clone();
-        let key = SigningKey {
-            kid: kid.clone(),
-            public,
-            private: sealed,
-            starts,
-        };
+            .partition_point(|known| (known.starts, &known.kid) < (key.starts, &key.kid));
         self.keys.insert(at, key);
-        Ok(kid)
     }
 
     /// The state of one of the ring's keys.

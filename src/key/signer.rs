@@ -23,7 +23,7 @@ pub struct GeneratedKey {
     async_fn_in_trait,
     reason = "edge runtimes are single-threaded: futures are not `Send`"
 )]
-pub trait Signer {
+pub trait Signer: Cipher {
     /// An imported private key.
     type Key;
 
@@ -56,6 +56,41 @@ pub trait Signer {
         message: &[u8],
         signature: &[u8],
     ) -> Result<bool, SignerError>;
+}
+
+/// Encrypts small things that are stored or handed out: AES-256-GCM (NIST SP 800-38D) with a tag of 16
+/// bytes after the ciphertext.
+///
+/// # Security
+/// `decrypt` must fail unless key, nonce, context and every byte are those of `encrypt`.
+#[expect(
+    async_fn_in_trait,
+    reason = "edge runtimes are single-threaded: futures are not `Send`"
+)]
+pub trait Cipher {
+    /// Encrypts `plain`; `context` has to be given again to decrypt it.
+    ///
+    /// # Errors
+    /// [`SignerError`] if the host failed.
+    async fn encrypt(
+        &self,
+        key: &[u8; 32],
+        nonce: &[u8; 12],
+        context: &str,
+        plain: &[u8],
+    ) -> Result<Vec<u8>, SignerError>;
+
+    /// Decrypts what [`Cipher::encrypt`] made.
+    ///
+    /// # Errors
+    /// [`SignerError`] if it was altered, or made with something else, or the host failed.
+    async fn decrypt(
+        &self,
+        key: &[u8; 32],
+        nonce: &[u8; 12],
+        context: &str,
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, SignerError>;
 }
 
 /// A private-key operation failed.

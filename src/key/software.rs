@@ -1,6 +1,8 @@
 //! The signer in software, through `jwt-compact`: ES256 and EdDSA, for native builds, tests and hosts
 //! without SubtleCrypto. RSA private-key operations are left to hosts (RUSTSEC-2023-0071).
 
+use aes_gcm::Aes256Gcm;
+use aes_gcm::aead::{Aead, KeyInit, Payload};
 use ed25519_dalek::pkcs8::{self, EncodePrivateKey};
 use jwt_compact::alg::{Ed25519, Es256};
 use jwt_compact::jwk::JsonWebKey;
@@ -8,7 +10,7 @@ use jwt_compact::{Algorithm as _, AlgorithmSignature};
 use p256::pkcs8::DecodePrivateKey;
 use zeroize::Zeroizing;
 
-use super::{Algorithm, GeneratedKey, PublicKey, Signer, SignerError};
+use super::{Algorithm, Cipher, GeneratedKey, PublicKey, Signer, SignerError};
 use crate::entropy::{self, Entropy};
 
 /// A [`Signer`] that needs nothing but entropy.
@@ -79,6 +81,38 @@ impl<E: Entropy> Signer for SoftwareSigner<E> {
             Algorithm::EdDsa => verify(&Ed25519, &jwk, message, signature),
             Algorithm::Rs256 => Err(SignerError::Unsupported(Algorithm::Rs256)),
         }
+    }
+}
+
+impl<E: Entropy> Cipher for SoftwareSigner<E> {
+    async fn encrypt(
+        &self,
+        key: &[u8; 32],
+        nonce: &[u8; 12],
+        context: &str,
+        plain: &[u8],
+    ) -> Result<Vec<u8>, SignerError> {
+        let payload = Payload {
+            msg: plain,
+            aad: context.as_bytes(),
+        };
+        let cipher = Aes256Gcm::new(key.into());
+        cipher.encrypt(nonce.into(), payload).map_err(failed)
+    }
+
+    async fn decrypt(
+        &self,
+        key: &[u8; 32],
+        nonce: &[u8; 12],
+        context: &str,
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, SignerError> {
+        let payload = Payload {
+            msg: sealed,
+            aad: context.as_bytes(),
+        };
+        let cipher = Aes256Gcm::new(key.into());
+        cipher.decrypt(nonce.into(), payload).map_err(failed)
     }
 }
 

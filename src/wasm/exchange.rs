@@ -20,8 +20,8 @@ pub(super) enum Answer {
     Generated(Vec<u8>, String),
     /// An imported private key.
     Imported(JsValue),
-    /// A signature.
-    Signed(Vec<u8>),
+    /// A signature, or what was encrypted or decrypted.
+    Bytes(Vec<u8>),
     /// What came of a step: JSON.
     Stepped(String),
     /// Whether a signature is good.

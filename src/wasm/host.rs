@@ -1,8 +1,6 @@
 //! The core's traits, on operations that JavaScript performs.
 
 use std::cell::RefCell;
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
 
 use wasm_bindgen::prelude::*;
@@ -13,7 +11,7 @@ use super::json;
 use crate::entropy::{Entropy, EntropyError};
 use crate::event::{Event, EventSink};
 use crate::grant::{Command, GrantStore, Outcome, compare_and_set};
-use crate::key::{Algorithm, GeneratedKey, PublicKey, Signer, SignerError};
+use crate::key::{Algorithm, Cipher, GeneratedKey, PublicKey, Signer, SignerError};
 use crate::store::{
     Expected, Guarantees, Key, Page, Partition, Put, Store, StoreError, Version, Versioned,
 };
@@ -75,6 +73,29 @@ extern "C" {
 
     #[wasm_bindgen(method)]
     fn sign(this: &JsHost, call: &JsValue, id: u32, key: &JsValue, message: &[u8]);
+
+    /// AES-256-GCM.
+    #[wasm_bindgen(method)]
+    fn encrypt(
+        this: &JsHost,
+        call: &JsValue,
+        id: u32,
+        key: &[u8],
+        nonce: &[u8],
+        context: &str,
+        data: &[u8],
+    );
+
+    #[wasm_bindgen(method)]
+    fn decrypt(
+        this: &JsHost,
+        call: &JsValue,
+        id: u32,
+        key: &[u8],
+        nonce: &[u8],
+        context: &str,
+        data: &[u8],
+    );
 
     /// Whether the signature is that of the public JWK.
     #[wasm_bindgen(method)]
@@ -237,20 +258,14 @@ impl EventSink for WasmHost {
     }
 }
 
-/// An operation as a value of one type, whatever waits for it: so its code is in the wasm once, and not
-/// in every future that it is a part of.
-type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + 'a>>;
-
 impl WasmStore {
-    fn perform<'a, T: 'a>(
-        &'a self,
-        begin: impl FnOnce(&JsValue, u32) + Unpin + 'a,
+    async fn perform<T>(
+        &self,
+        begin: impl FnOnce(&JsValue, u32) + Unpin,
         read: fn(Answer) -> Result<T, Answer>,
-    ) -> Boxed<'a, T> {
-        Box::pin(async move {
-            let answer = self.exchange.perform(begin).await;
-            read(answer).map_err(|other| StoreError::Unavailable(why(other)))
-        })
+    ) -> Result<T, StoreError> {
+        let answer = self.exchange.perform(begin).await;
+        read(answer).map_err(|other| StoreError::Unavailable(why(other)))
     }
 }
 
@@ -386,6 +401,41 @@ fn why(outcome: Answer) -> String {
     }
 }
 
+impl Cipher for WasmHost {
+    async fn encrypt(
+        &self,
+        key: &[u8; 32],
+        nonce: &[u8; 12],
+        context: &str,
+        plain: &[u8],
+    ) -> Result<Vec<u8>, SignerError> {
+        let begin = |call: &JsValue, id| {
+            self.js.encrypt(call, id, key, nonce, context, plain);
+        };
+        bytes(self.exchange.perform(begin).await)
+    }
+
+    async fn decrypt(
+        &self,
+        key: &[u8; 32],
+        nonce: &[u8; 12],
+        context: &str,
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, SignerError> {
+        let begin = |call: &JsValue, id| {
+            self.js.decrypt(call, id, key, nonce, context, sealed);
+        };
+        bytes(self.exchange.perform(begin).await)
+    }
+}
+
+fn bytes(answer: Answer) -> Result<Vec<u8>, SignerError> {
+    match answer {
+        Answer::Bytes(bytes) => Ok(bytes),
+        other => Err(SignerError::Failed(why(other))),
+    }
+}
+
 impl Signer for WasmHost {
     /// A non-extractable `CryptoKey`.
     type Key = JsValue;
@@ -412,10 +462,7 @@ impl Signer for WasmHost {
 
     async fn sign(&self, key: &JsValue, message: &[u8]) -> Result<Vec<u8>, SignerError> {
         let begin = |call: &JsValue, id| self.js.sign(call, id, key, message);
-        match self.exchange.perform(begin).await {
-            Answer::Signed(signature) => Ok(signature),
-            other => Err(SignerError::Failed(why(other))),
-        }
+        bytes(self.exchange.perform(begin).await)
     }
 
     async fn verify(

@@ -237,10 +237,10 @@ impl Engine {
         self.settle(id, Answer::Imported(key))
     }
 
-    /// The same for a signature.
-    #[wasm_bindgen(js_name = resumeSigned)]
-    pub fn resume_signed(&self, id: u32, signature: Vec<u8>) -> bool {
-        self.settle(id, Answer::Signed(signature))
+    /// The same for a signature, or what was encrypted or decrypted.
+    #[wasm_bindgen(js_name = resumeBytes)]
+    pub fn resume_bytes(&self, id: u32, bytes: Vec<u8>) -> bool {
+        self.settle(id, Answer::Bytes(bytes))
     }
 
     /// The same for a step of a grant: what came of it, in JSON.

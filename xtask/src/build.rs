@@ -25,6 +25,13 @@ const FEATURES: [&str; 6] = [
     "--enable-sign-ext",
 ];
 
+/// What makes the wasm larger once it is compressed, and no faster: docs/decisions/0004.
+const COMPRESSIBLE: [&str; 3] = [
+    "--skip-pass=inlining-optimizing",
+    "--skip-pass=local-cse",
+    "--reorder-functions-by-name",
+];
+
 /// How much is done for speed and size.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Profile {
@@ -115,9 +122,8 @@ fn build(profile: Profile, features: &str, out: &Path) -> Result<Size> {
         .reset_state_function(true);
     // The entries of pkg/ bring the module; nothing is fetched behind the runtime's back.
     bindgen.omit_default_module_path(true);
-    bindgen
-        .remove_producers_section(true)
-        .remove_name_section(profile == Profile::Release);
+    // wasm-opt orders the functions by their names, and leaves the names out.
+    bindgen.remove_producers_section(true);
     bindgen.generate(out).context("wasm-bindgen failed")?;
     let wasm = out.join("edgemint_bg.wasm");
     if profile == Profile::Release {
@@ -132,13 +138,14 @@ fn release_flags() -> String {
     let home = std::env::var("CARGO_HOME")
         .or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")))
         .unwrap_or_default();
-    format!("-Cllvm-args=--inline-threshold=10 --remap-path-prefix={home}/registry/src=crates")
+    format!("-Cllvm-args=--inline-threshold=15 --remap-path-prefix={home}/registry/src=crates")
 }
 
 fn optimise(wasm: &Path) -> Result<()> {
     let path = wasm.to_string_lossy().into_owned();
     let mut arguments = vec![path.as_str(), "-o", path.as_str(), "-O3"];
     arguments.extend(FEATURES);
+    arguments.extend(COMPRESSIBLE);
     run(command("wasm-opt", &arguments))
 }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use edgemint::event::{Event, EventSink};
 use edgemint::grant::GrantStore;
 use edgemint::key::software::{SoftwareKey, SoftwareSigner};
-use edgemint::key::{Algorithm, GeneratedKey, PublicKey, Signer, SignerError};
+use edgemint::key::{Algorithm, Cipher, GeneratedKey, PublicKey, Signer, SignerError};
 use edgemint::store::{
     Expected, Guarantees, Key, MemoryStore, Page, Partition, Put, Store, StoreError, Versioned,
 };
@@ -332,6 +332,28 @@ impl TestSigner {
 /// The stand-in for an RS256 signature over `message`.
 pub(crate) fn rsa_stand_in(message: &[u8]) -> Vec<u8> {
     Sha256::digest(message).repeat(8)
+}
+
+impl Cipher for TestSigner {
+    async fn encrypt(
+        &self,
+        key: &[u8; 32],
+        nonce: &[u8; 12],
+        context: &str,
+        plain: &[u8],
+    ) -> Result<Vec<u8>, SignerError> {
+        self.software.encrypt(key, nonce, context, plain).await
+    }
+
+    async fn decrypt(
+        &self,
+        key: &[u8; 32],
+        nonce: &[u8; 12],
+        context: &str,
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, SignerError> {
+        self.software.decrypt(key, nonce, context, sealed).await
+    }
 }
 
 impl Signer for TestSigner {
