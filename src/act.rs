@@ -160,7 +160,7 @@ impl<H: Host> Issuer<H> {
                 nothing()
             }
             Kind::EndUserSessions { tenant, subject } => {
-                self.end_user_sessions(&tenant, &subject).await?;
+                self.end_user_sessions(&tenant, &subject, now).await?;
                 nothing()
             }
         }

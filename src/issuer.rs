@@ -73,7 +73,8 @@ impl Config {
     /// ```
     pub fn new(base_url: &str) -> Result<Self, ConfigError> {
         let base_url = base_url.strip_suffix('/').unwrap_or(base_url);
-        let (scheme, authority) = base_url.split_once("://").ok_or(ConfigError::BaseUrl)?;
+        let (scheme, rest) = base_url.split_once(':').ok_or(ConfigError::BaseUrl)?;
+        let authority = rest.strip_prefix("//").ok_or(ConfigError::BaseUrl)?;
         let port = |rest: &str| rest.strip_prefix(':').is_none_or(is_port);
         let well_formed = match authority.strip_prefix('[') {
             Some(rest) => rest.split_once(']').is_some_and(|(ip, rest)| {

@@ -7,6 +7,7 @@
  * @property {{ method: string, target: string, headers: Record<string, string>, basic?: string,
  *              scheme?: string, body?: string, pad?: number }} request
  * @property {{ status: number, headers: Record<string, string | null>, json?: any, empty?: boolean,
+ *              page?: boolean,
  *              jwks?: Record<string, string>[],
  *              token?: { header: Record<string, string>, claims: Record<string, unknown> } }} response
  * @typedef {{ cases: Case[] }} Vectors
@@ -43,6 +44,7 @@ export async function run(fetch, baseUrl, { request, response: expected }) {
     equal(response.headers.get(name), value, `header ${name}`);
   }
   if (expected.empty) equal(body, "", "body");
+  if (expected.page) equal(body.startsWith("<!doctype html>"), true, "a page");
   if (expected.jwks) checkKeys(JSON.parse(body), expected.jwks);
   if (expected.json) {
     const seen = JSON.parse(body);
@@ -62,7 +64,9 @@ function build(baseUrl, { method, target, headers, basic, scheme = "Basic", body
   const all = new Headers(headers);
   if (basic !== undefined) all.set("authorization", `${scheme} ${btoa(basic)}`);
   const bytes = body === undefined ? undefined : new TextEncoder().encode(body.padEnd(pad, "x"));
-  return new Request(baseUrl + target, { method, headers: all, body: bytes });
+  // Where a browser is sent is an answer here, and not followed.
+  const redirect = "manual";
+  return new Request(baseUrl + target, { method, headers: all, body: bytes, redirect });
 }
 
 /**

@@ -31,7 +31,8 @@ text_type! {
 text_type! {
     /// The address of a login page: `https`, or `http` on this machine, without a fragment.
     LoginUrl,
-    |text| text.starts_with("http") && RedirectUri::new(text).is_some(),
+    |text| (text.starts_with("https:") || text.starts_with("http:"))
+        && RedirectUri::new(text).is_some(),
     "an `https` URL without fragment (or `http` on localhost)"
 }
 

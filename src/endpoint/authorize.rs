@@ -38,6 +38,7 @@ impl<H: Host> Issuer<H> {
         context: &mut Context,
     ) -> Result<Response, Reason> {
         context.tenant = Some(tenant_name.as_str().to_owned());
+        self.grants()?;
         if request.query().len() > MAX_QUERY {
             return Err(Reason::QueryTooLong);
         }
@@ -107,7 +108,6 @@ impl<H: Host> Issuer<H> {
         door: &Door,
         now: UnixTime,
     ) -> Result<String, Reason> {
-        self.grants()?;
         let missing = |name| move || Reason::ParameterMissing(name);
         match form.get("response_type") {
             Some("code") => {}

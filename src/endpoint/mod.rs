@@ -124,7 +124,10 @@ impl<H: Host> Issuer<H> {
     ) -> Result<Response, Reason> {
         let route = Route::parse(request.path()).ok_or(Reason::UnknownPath)?;
         let methods = route.methods();
-        if !methods.split(", ").any(|method| method == request.method) {
+        if !methods
+            .split(',')
+            .any(|method| method.trim() == request.method)
+        {
             return Err(Reason::Method(methods));
         }
         match route {

@@ -1,15 +1,19 @@
 //! A user's session at the token endpoint: the code exchanged, the refresh token used (RFC 6749 sections
 //! 4.1.3 and 6).
 
+use std::rc::Rc;
+
 use super::command::{Binding, Command, Epochs, Outcome, Presented, Terms};
 use super::issue::{Content, Issued, Party, Ring};
+use super::record::Grant;
 use super::store::GrantStore;
 use super::token::{GrantToken, Place, Purpose};
-use crate::api::{Granted, Target};
+use crate::api::{Api, Granted, Target};
 use crate::client::{Application, ClientKind, GrantType, RefreshMode, RefreshPolicy};
-use crate::directory::Tenant;
+use crate::directory::{Tenant, parse};
 use crate::error::Reason;
 use crate::issuer::{Host, Issuer};
+use crate::store::Store;
 use crate::time::UnixTime;
 use crate::token::MAX_LIFETIME;
 
@@ -38,6 +42,8 @@ impl Exchange {
             binding,
         } = self;
         let (place, presented) = present(issuer, party, token)?;
+        let once = binding.is_some() || party.client.refresh.grace == 0;
+        let known = known_api(issuer, party, &place, &target, once, now).await?;
         let terms = Terms {
             api: target.api,
             scopes: target.roles,
@@ -56,7 +62,10 @@ impl Exchange {
             Outcome::Refused(refusal) => return Err(Reason::refused(refusal, &place, by_resource)),
             Outcome::Done {} => return Err(Reason::Internal("a step without an issue".into())),
         };
-        let api = party.api(issuer, &issue.api, by_resource, now).await?;
+        let api = match known {
+            Some(api) if api.identifier == issue.api => api,
+            _ => party.api(issuer, &issue.api, by_resource, now).await?,
+        };
         let mut scopes = issue.scopes;
         scopes.retain(|scope| api.scope(scope).is_some());
         if scopes.is_empty() {
@@ -89,6 +98,39 @@ impl Exchange {
             refresh_token,
             refresh_token_expires_in: issue.refresh.map(|next| next.expires.since(now)),
         })
+    }
+}
+
+/// The API that the access token will be for, as far as it is known before the step. A code, and a token
+/// without grace, serve `once`: a read that failed after the step would be the end of the session.
+async fn known_api<H: Host>(
+    issuer: &Issuer<H>,
+    party: Party<'_>,
+    place: &Place,
+    target: &Target,
+    once: bool,
+    now: UnixTime,
+) -> Result<Option<Rc<Api>>, Reason> {
+    let uri = match &target.api {
+        Some(uri) => Some(uri.clone()),
+        None if once => {
+            let key = place.key()?;
+            let found = issuer.grants()?.get(&key).await?;
+            let grant = found.map(|found| parse::<Grant>(&key, &found.value));
+            grant.transpose()?.and_then(|grant| {
+                let mut granted = grant.scopes.into_iter();
+                granted.next().map(|first| first.api)
+            })
+        }
+        None => None,
+    };
+    match uri {
+        Some(uri) => {
+            let store = issuer.host().store();
+            let api = issuer.directory().api(store, party.tenant_name, &uri, now);
+            api.await
+        }
+        None => Ok(None),
     }
 }
 

@@ -118,9 +118,17 @@ impl<H: Host> Issuer<H> {
     }
 
     /// Ends every session of a user: one write, however many there are.
-    pub(crate) async fn end_user_sessions(&self, tenant: &TenantName, subject: &str) -> Done<()> {
+    pub(crate) async fn end_user_sessions(
+        &self,
+        tenant: &TenantName,
+        subject: &str,
+        now: UnixTime,
+    ) -> Done<()> {
         check_subject(subject)?;
         let grants = self.grants()?;
+        // Whoever mistypes the tenant must not believe that the sessions are ended.
+        let known = self.directory().tenant(self.host().store(), tenant, now);
+        known.await?.ok_or_else(|| unknown_tenant(tenant))?;
         let key = user_key(tenant, subject)?;
         for _ in 0..ROUNDS {
             let found = grants.get(&key).await?;

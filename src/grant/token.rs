@@ -376,7 +376,7 @@ mod tests {
         assert!(made_here(&format!("{text}A"), "demo", &masters(1, None)).is_none());
         assert!(made_here(&text.replace("emr_", "emc_"), "demo", &masters(1, None)).is_none());
         // A change before the generation breaks the seal.
-        let mut other = text.clone().into_bytes();
+        let mut other = text.into_bytes();
         other[10] = if other[10] == b'A' { b'B' } else { b'A' };
         let other = String::from_utf8(other).unwrap();
         assert!(made_here(&other, "demo", &masters(1, None)).is_none());

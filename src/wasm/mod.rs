@@ -346,7 +346,8 @@ pub fn step(
 
 /// The request target of a URL: what follows the authority, without the fragment.
 fn target(url: &str) -> &str {
-    let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let after_scheme = url.split_once(':').map_or(url, |(_, rest)| rest);
+    let after_scheme = after_scheme.strip_prefix("//").unwrap_or(after_scheme);
     let target = after_scheme
         .find('/')
         .and_then(|slash| after_scheme.get(slash..));

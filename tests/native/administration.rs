@@ -118,6 +118,11 @@ fn what_makes_no_sense_is_invalid() {
         members["clientId"] = json!(client.id);
         json!({ "addSecret": members })
     };
+    let policy = |refresh: Value| {
+        json!({"updateApplication": {
+            "tenant": "demo", "clientId": client.id, "refresh": refresh,
+        }})
+    };
     for command in [
         json!({"createTenant": {"tenant": "t", "accessTokenLifetime": 59}}),
         json!({"createTenant": {"tenant": "t", "accessTokenLifetime": 86_401}}),
@@ -127,6 +132,14 @@ fn what_makes_no_sense_is_invalid() {
         json!({"createApi": {
             "tenant": "demo", "identifier": "a:b", "roles": [{"value": "R"}, {"value": "R"}],
         }}),
+        json!({"createApi": {
+            "tenant": "demo", "identifier": "a:b", "scopes": [{"value": "S"}, {"value": "S"}],
+        }}),
+        policy(json!({"grace": 301})),
+        policy(json!({"idle": 59})),
+        policy(json!({"idle": 61, "absolute": 60})),
+        policy(json!({"absolute": 2_591_999})),
+        policy(json!({"absolute": 157_680_001})),
         secret(json!({"secret": "too short"})),
         secret(json!({"secret": "x".repeat(1_025)})),
         secret(json!({"secret": format!("ems_{}", "x".repeat(49))})),
@@ -146,6 +159,12 @@ fn the_limits_themselves_are_valid() {
     }
     let id = "6f9619ff-8b86-4011-b42d-00cf4fc964ff";
     world.administer(json!({"createTenant": {"tenant": "c", "id": id}}));
+    for policy in [
+        json!({"grace": 300, "idle": 60, "absolute": 60}),
+        json!({"grace": 0, "idle": 157_680_000, "absolute": 157_680_000}),
+    ] {
+        world.administer(json!({"createApplication": {"tenant": "a", "refresh": policy}}));
+    }
 }
 
 #[test]
@@ -156,6 +175,14 @@ fn a_command_that_is_not_well_formed_is_none() {
         json!({"createTenant": {"tenant": "-a"}}),
         json!({"createTenant": {"tenant": "x".repeat(64)}}),
         json!({"createTenant": {"tenant": "demo", "unknown": 1}}),
+        json!({"createTenant": {"tenant": "demo", "loginUrl": "http://login.example.com/"}}),
+        json!({"createTenant": {"tenant": "demo", "loginUrl": "https://login.example.com/#f"}}),
+        json!({"createTenant": {"tenant": "demo", "loginUrl": "com.example.app:/login"}}),
+        json!({"createTenant": {"tenant": "demo", "loginUrl": "http.example.app:/login"}}),
+        json!({"createApplication": {"tenant": "demo", "redirectUris": ["javascript:alert(1)"]}}),
+        json!({"createApplication": {"tenant": "demo", "refresh": {"mode": "never"}}}),
+        json!({"createApplication": {"tenant": "demo", "refresh": {"grace": -1}}}),
+        json!({"createApplication": {"tenant": "demo", "refresh": {"unknown": 1}}}),
         json!({"createApi": {"tenant": "demo", "identifier": "orders"}}),
         json!({"createApi": {"tenant": "demo", "identifier": "a:b", "roles": [{"value": "a/b"}]}}),
         json!({"createApplication": {"tenant": "demo", "clientId": ""}}),

@@ -11,13 +11,19 @@
 )]
 
 mod administration;
+mod authorization_code;
 mod caching;
 mod contract;
 mod errors;
+mod introspection;
+mod login;
 mod master_key;
 mod metadata;
 mod properties;
+mod refresh;
 mod resource;
+mod revocation;
+mod sessions;
 mod signer;
 mod storage;
 mod support;

@@ -3,7 +3,7 @@
 use edgemint::UnixTime;
 use serde_json::{Value, json};
 
-use crate::support::{Call, ORIGIN, World, thumbprint};
+use crate::support::{App, BOTH, Call, ORIGIN, World, thumbprint};
 
 const JWKS: &str = "/demo/.well-known/jwks.json";
 const DOCUMENTS: [&str; 2] = [
@@ -60,22 +60,45 @@ fn r37_every_endpoint_named_works() {
         .keys()
         .filter(|name| name.ends_with("_endpoint") || name.ends_with("_uri"))
         .collect();
-    assert_eq!(endpoints, ["jwks_uri", "token_endpoint"]);
-    let call = client
-        .asks(DEFAULT)
-        .target(target(&metadata["token_endpoint"]));
+    let expected = [
+        "authorization_endpoint",
+        "introspection_endpoint",
+        "jwks_uri",
+        "revocation_endpoint",
+        "token_endpoint",
+    ];
+    assert_eq!(endpoints, expected);
+    let endpoint = |name: &str| target(&metadata[name]);
+    let call = client.asks(DEFAULT).target(endpoint("token_endpoint"));
     assert_eq!(world.send(&call).status(), 200);
-    let jwks = world.get(target(&metadata["jwks_uri"])).accepted();
+    let jwks = world.get(endpoint("jwks_uri")).accepted();
     assert_eq!(jwks["keys"].as_array().unwrap().len(), 1);
+    // A session by the endpoints that are named, and by nothing else.
+    let app = world.web();
+    let call = app.asks(BOTH).call();
+    let (_, query) = call.request().target.split_once('?').unwrap();
+    let login = world.get(&format!("{}?{query}", endpoint("authorization_endpoint")));
+    let back = world.complete(login.destination().get("handle"), json!({"subject": "ada"}));
+    let at = |name: &str, call: Call| world.send(&call.target(endpoint(name)));
+    let body = at("token_endpoint", app.redeems(back.get("code"))).accepted();
+    let token = body["refresh_token"].as_str().unwrap();
+    let is_active = || {
+        let seen = at("introspection_endpoint", app.introspects(token)).accepted();
+        seen["active"] == true
+    };
+    assert!(is_active());
+    assert_eq!(at("revocation_endpoint", app.revokes(token)).status(), 200);
+    assert!(!is_active());
 }
 
 #[test]
 fn r37_every_grant_type_named_is_accepted_and_none_other() {
     let world = World::demo();
-    let client = world.client(&[]);
+    let app = world.web();
+    world.assign(&app.id, "api://orders", &["Orders.Read.All"]);
     let metadata = world.get(DOCUMENTS[0]).accepted();
     let named = metadata["grant_types_supported"].as_array().unwrap();
-    assert!(!named.is_empty());
+    assert_eq!(named.len(), 3);
     for grant_type in [
         "authorization_code",
         "client_credentials",
@@ -86,10 +109,14 @@ fn r37_every_grant_type_named_is_accepted_and_none_other() {
         "urn:ietf:params:oauth:grant-type:jwt-bearer",
         "urn:ietf:params:oauth:grant-type:token-exchange",
     ] {
-        let call = client
-            .asks(DEFAULT)
+        // Each has what any of them needs.
+        let (code, tokens) = (world.code(&app), world.session(&app));
+        let call = app
+            .redeems(&code)
             .without("grant_type")
-            .with("grant_type", grant_type);
+            .with("grant_type", grant_type)
+            .with("refresh_token", &tokens.refresh)
+            .with("resource", "api://orders");
         let answer = world.send(&call);
         if named.contains(&json!(grant_type)) {
             assert_eq!(answer.status(), 200, "{grant_type}");
@@ -102,40 +129,95 @@ fn r37_every_grant_type_named_is_accepted_and_none_other() {
 #[test]
 fn r37_every_authentication_method_named_is_accepted_and_none_other() {
     let world = World::demo();
-    let client = world.client(&[]);
+    let (web, spa) = (world.web(), world.spa());
     let metadata = world.get(DOCUMENTS[0]).accepted();
-    let named = metadata["token_endpoint_auth_methods_supported"].clone();
-    let methods = [
-        ("client_secret_basic", client.asks(DEFAULT)),
+    // What each endpoint takes beside the credentials, for an application that proves nothing too.
+    let form = |endpoint: &str, app: &App| {
+        let token = world.session(app).refresh;
+        let call = Call::form(&format!("/demo/oauth2/{endpoint}"));
+        match endpoint {
+            "token" => call
+                .with("grant_type", "refresh_token")
+                .with("refresh_token", &token),
+            _ => call.with("token", &token),
+        }
+    };
+    for (endpoint, list) in [
+        ("token", "token_endpoint_auth_methods_supported"),
+        ("revoke", "revocation_endpoint_auth_methods_supported"),
         (
-            "client_secret_post",
-            Call::token()
-                .post(&client.id, &client.secret)
-                .with("scope", DEFAULT),
+            "introspect",
+            "introspection_endpoint_auth_methods_supported",
+        ),
+    ] {
+        let secret = web.secret.as_deref().unwrap();
+        let methods = [
+            (
+                "client_secret_basic",
+                form(endpoint, &web).basic(&web.id, secret),
+            ),
+            (
+                "client_secret_post",
+                form(endpoint, &web).post(&web.id, secret),
+            ),
+            (
+                "private_key_jwt",
+                form(endpoint, &web)
+                    .with("client_assertion", "e30.e30.e30")
+                    .with(
+                        "client_assertion_type",
+                        "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+                    ),
+            ),
+            ("none", form(endpoint, &spa).with("client_id", &spa.id)),
+        ];
+        let accepted: Vec<&str> = methods
+            .into_iter()
+            .filter(|(_, call)| world.send(call).status() == 200)
+            .map(|(method, _)| method)
+            .collect();
+        assert_eq!(metadata[list], json!(accepted), "{list}");
+        // "none" is for those only that have no secret.
+        let bare = form(endpoint, &web).with("client_id", &web.id);
+        world.send(&bare).refused(401, "invalid_client");
+    }
+}
+
+#[test]
+fn r37_every_response_type_mode_and_challenge_method_named_is_accepted_and_none_other() {
+    let world = World::demo();
+    let app = world.web();
+    let metadata = world.get(DOCUMENTS[0]).accepted();
+    for (list, parameter, values) in [
+        (
+            "response_types_supported",
+            "response_type",
+            &["code", "token", "id_token", "none"][..],
         ),
         (
-            "private_key_jwt",
-            Call::token()
-                .with("client_assertion", "e30.e30.e30")
-                .with(
-                    "client_assertion_type",
-                    "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-                )
-                .with("scope", DEFAULT),
+            "response_modes_supported",
+            "response_mode",
+            &["query", "fragment", "form_post"],
         ),
         (
-            "none",
-            Call::token()
-                .with("client_id", &client.id)
-                .with("scope", DEFAULT),
+            "code_challenge_methods_supported",
+            "code_challenge_method",
+            &["S256", "plain"],
         ),
-    ];
-    let accepted: Vec<&str> = methods
-        .into_iter()
-        .filter(|(_, call)| world.send(call).status() == 200)
-        .map(|(method, _)| method)
-        .collect();
-    assert_eq!(named, json!(accepted));
+    ] {
+        let accepted: Vec<&&str> = values
+            .iter()
+            .filter(|value| {
+                let to = world.follow(&app.asks(BOTH).but(parameter, value));
+                to.query.get("handle").is_some()
+            })
+            .collect();
+        assert_eq!(metadata[list], json!(accepted), "{list}");
+    }
+    assert_eq!(
+        metadata["authorization_response_iss_parameter_supported"],
+        true
+    );
 }
 
 #[test]

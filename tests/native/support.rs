@@ -1,5 +1,6 @@
 //! The world that a test puts around an issuer, and the sentences that tests are made of.
 
+mod flow;
 mod host;
 mod http;
 mod jwt;
@@ -15,6 +16,9 @@ use edgemint::{Config, Issuer};
 use futures_executor::block_on;
 use serde_json::{Value, json};
 
+pub(crate) use flow::{
+    App, BOTH, CALLBACK, CHALLENGE, Destination, LOGIN, READ, STATE, Tokens, VERIFIER,
+};
 pub(crate) use host::{
     Clock, PutFault, RSA_JWK, STORE_DETAIL, Seeded, Surroundings, TestHost, rsa_stand_in,
 };
@@ -54,20 +58,26 @@ impl World {
         Self::around(&Rc::default(), masters(1, None), config())
     }
 
-    /// The tenant `demo`, with `api://orders` (roles `Orders.Read.All` and `Orders.Write.All`) and
-    /// `api://billing` (role `Billing.Read`, assignment required).
+    /// The tenant `demo` with a login page, with `api://orders` (roles `Orders.Read.All` and
+    /// `Orders.Write.All`, scopes `Orders.Read` and `Orders.Write`) and `api://billing` (role
+    /// `Billing.Read`, assignment required; scope `Bills.Read`).
     pub(crate) fn demo() -> Self {
         let world = Self::empty();
-        world.administer(json!({"createTenant": {"tenant": "demo"}}));
+        world.administer(json!({"createTenant": {"tenant": "demo", "loginUrl": LOGIN}}));
         world.administer(json!({"createApi": {
             "tenant": "demo",
             "identifier": "api://orders",
             "roles": [{"value": "Orders.Read.All"}, {"value": "Orders.Write.All"}],
+            "scopes": [
+                {"value": "Orders.Write"},
+                {"value": "Orders.Read", "displayName": "See your orders"},
+            ],
         }}));
         world.administer(json!({"createApi": {
             "tenant": "demo",
             "identifier": "api://billing",
             "roles": [{"value": "Billing.Read"}],
+            "scopes": [{"value": "Bills.Read"}],
             "assignmentRequired": true,
         }}));
         world

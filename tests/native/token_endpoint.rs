@@ -471,13 +471,18 @@ fn r11_a_public_client_gets_nothing_by_client_credentials() {
     world
         .send(&client.asks(DEFAULT))
         .refused(400, "unauthorized_client");
-    // RFC 6749 section 4.4: knowing the id is no authentication.
-    let application = json!({"tenant": "demo", "clientId": "spa", "kind": "public"});
-    world.administer(json!({ "createApplication": application }));
-    let call = Call::token()
-        .with("client_id", "spa")
-        .with("scope", DEFAULT);
-    world.send(&call).refused(401, "invalid_client");
+    // RFC 6749 section 4.4: knowing the id is no authentication. Not even if the record says that it may.
+    for grant_types in [json!(null), json!(["client_credentials", "refresh_token"])] {
+        let id = format!("spa {}", grant_types.is_null());
+        world.administer(json!({"createApplication": {
+            "tenant": "demo", "clientId": id, "kind": "public", "grantTypes": grant_types,
+        }}));
+        let call = Call::token().with("client_id", &id).with("scope", DEFAULT);
+        world.send(&call).refused(400, "unauthorized_client");
+        // A public client has no secret that could be right.
+        let call = call.with("client_secret", "a-secret-that-nobody-was-ever-given-0001");
+        world.send(&call).refused(401, "invalid_client");
+    }
 }
 
 #[test]

@@ -20,6 +20,11 @@ fn metadata_and_keys_are_as_the_vectors_say() {
     run(include_str!("../vectors/metadata.json"));
 }
 
+#[test]
+fn grants_are_as_the_vectors_say() {
+    run(include_str!("../vectors/grants.json"));
+}
+
 fn run(vectors: &str) {
     let directory: Value = serde_json::from_str(include_str!("../vectors/directory.json")).unwrap();
     assert_eq!(directory["baseUrl"], ORIGIN);
@@ -61,6 +66,10 @@ fn check(world: &World, request: &Value, expected: &Value) -> Result<(), String>
             "body",
         )?;
         return Ok(());
+    }
+    if expected["page"] == Value::Bool(true) {
+        let is_page = response.body.starts_with("<!doctype html>");
+        return same(&Value::from(is_page), &Value::from(true), "a page");
     }
     let mut body: Value = serde_json::from_str(&response.body).map_err(|e| e.to_string())?;
     if let Some(keys) = expected["jwks"].as_array() {

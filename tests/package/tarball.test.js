@@ -71,7 +71,8 @@ test("the installed package passes the vectors", async () => {
      const issuer = createIssuer({ baseUrl, store: memoryStore(), masterKey, onEvent() {} });
      await setUp(issuer.admin, directory);
      const files = [${await read("tests/vectors/token-endpoint.json")},
-                    ${await read("tests/vectors/metadata.json")}];
+                    ${await read("tests/vectors/metadata.json")},
+                    ${await read("tests/vectors/grants.json")}];
      let count = 0;
      for (const { cases } of files) {
        for (const vector of cases) {

@@ -16,7 +16,7 @@ before(async () => {
 });
 after(() => worker.stop());
 
-for (const file of ["token-endpoint", "metadata"]) {
+for (const file of ["token-endpoint", "metadata", "grants"]) {
   /** @type {import("../vectors.js").Vectors} */
   const { cases } = json(`tests/vectors/${file}.json`);
   describe(file, () => {

@@ -70,6 +70,7 @@ export async function startWorker({ bindings = {}, entry, port } = {}) {
         method: request.method,
         headers: request.headers,
         body,
+        redirect: request.redirect,
       }));
     },
     /** The directory's administration, from Node, over the worker's own store. */

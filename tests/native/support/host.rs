@@ -110,6 +110,11 @@ pub(crate) enum PutFault {
 pub(crate) struct TestStore {
     pub(crate) memory: MemoryStore,
     reads: Cell<usize>,
+    writes: Cell<usize>,
+    /// What it says of itself; it is atomic all the same.
+    promises_to_be_atomic: Cell<bool>,
+    /// It keeps values after their time, as one that expires them by an alarm may.
+    forgets_late: Cell<bool>,
     /// Every read fails.
     down: Cell<bool>,
     /// The read that fails, counted from the next one.
@@ -128,6 +133,9 @@ impl TestStore {
         Self {
             memory: MemoryStore::new(move || clock.now()),
             reads: Cell::new(0),
+            writes: Cell::new(0),
+            promises_to_be_atomic: Cell::new(true),
+            forgets_late: Cell::new(false),
             down: Cell::new(false),
             failing_read: Cell::new(None),
             failing_put: Cell::new(None),
@@ -137,6 +145,20 @@ impl TestStore {
 
     pub(crate) fn reads(&self) -> usize {
         self.reads.get()
+    }
+
+    pub(crate) fn writes(&self) -> usize {
+        self.writes.get()
+    }
+
+    /// Makes this a store such as bare Cloudflare KV.
+    pub(crate) fn promise_nothing(&self) {
+        self.promises_to_be_atomic.set(false);
+    }
+
+    /// Keeps what is written from now on after its time.
+    pub(crate) fn forget_late(&self) {
+        self.forgets_late.set(true);
     }
 
     /// Makes every read fail, or none.
@@ -167,6 +189,12 @@ impl TestStore {
     /// The text stored under a key.
     pub(crate) fn text(&self, key: &Key) -> String {
         block_on(self.memory.get(key)).unwrap().unwrap().value
+    }
+
+    /// Puts a record that is not there behind the service's back.
+    pub(crate) fn create(&self, key: &Key, text: &str) {
+        let put = block_on(self.memory.put(key, text, Expected::Absent, None));
+        assert!(matches!(put, Ok(Put::Done(_))));
     }
 
     /// Overwrites a record behind the service's back.
@@ -203,11 +231,13 @@ impl Store for TestStore {
         expected: Expected,
         expires_at: Option<UnixTime>,
     ) -> Result<Put, StoreError> {
+        self.writes.set(self.writes.get() + 1);
         if self.rival.take() {
             // What is there again, or else the same as we are about to create.
             self.rewrite(key, |found| found.unwrap_or(value).to_owned())
                 .await;
         }
+        let expires_at = expires_at.filter(|_| !self.forgets_late.get());
         let fault = self.failing_put.take();
         if let Some((number @ 1.., fault)) = fault {
             self.failing_put.set(Some((number - 1, fault)));
@@ -237,7 +267,10 @@ impl Store for TestStore {
     }
 
     fn guarantees(&self) -> Guarantees {
-        self.memory.guarantees()
+        Guarantees {
+            atomic: self.promises_to_be_atomic.get(),
+            ..self.memory.guarantees()
+        }
     }
 }
 

@@ -29,16 +29,14 @@ enum Sent {
 impl Call {
     /// A client credentials request to the tenant `demo` without any credentials.
     pub(crate) fn token() -> Self {
-        let call = Self {
-            method: "POST".into(),
-            target: "/demo/oauth2/token".into(),
-            content_type: Some("application/x-www-form-urlencoded".into()),
-            authorization: None,
-            form: Vec::new(),
-            raw_body: None,
-            encoded: Vec::new(),
-        };
-        call.with("grant_type", "client_credentials")
+        Self::form("/demo/oauth2/token").with("grant_type", "client_credentials")
+    }
+
+    /// An empty form to an endpoint.
+    pub(crate) fn form(target: &str) -> Self {
+        Self::get(target)
+            .method("POST")
+            .content_type(Some("application/x-www-form-urlencoded"))
     }
 
     /// A GET without a body.
