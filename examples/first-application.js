@@ -47,7 +47,8 @@ async function register() {
   /** @type {{ key: string, value: string }[]} */
   const before = values.from === undefined ? [] : JSON.parse(readFileSync(values.from, "utf8"));
   const store = memoryStore({ entries: before.map(({ key, value }) => [key, value]) });
-  const { admin } = createIssuer({ baseUrl, masterKey: process.env.MASTER_KEY ?? "", store });
+  const masterKey = process.env.MASTER_KEY ?? "";
+  const { admin } = createIssuer({ baseUrl, masterKey, store, grants: false });
   await unlessThere(admin.createTenant({ tenant }));
   await unlessThere(
     admin.createApi({ tenant, identifier: api, roles: roles.map((value) => ({ value })) }),

@@ -4,13 +4,29 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseArgs, parseEnv, styleText } from "node:util";
-import { EdgemintError, createIssuer } from "../pkg/node.js";
+import { appServer } from "../examples/login/app.js";
+import { authorizations } from "../examples/login/authorizations.js";
+import { loginServer } from "../examples/login/server.js";
+import { listen } from "../examples/login/web.js";
+import { createIssuer } from "../pkg/node.js";
 import { kvStore } from "../pkg/stores/kv.js";
+import {
+  API,
+  DEMO_USER,
+  TENANT,
+  USER_SCOPE,
+  authorizationUrl,
+  createDemo,
+  pkce,
+  place,
+  signIn,
+} from "./demo.js";
 import { localWorker } from "./local.js";
 
 const VARIABLES = ".dev.vars";
-const TENANT = "demo";
-const API = "api://orders";
+/** From the worker's port: the login page's, the demo application's. 8788 is that of examples/api.js. */
+const LOGIN = 2;
+const APP = 3;
 
 const { values } = parseArgs({
   options: {
@@ -44,54 +60,13 @@ function masterKey() {
   return MASTER_KEY ?? fail(`${VARIABLES} has no line MASTER_KEY=...; add one or remove the file`);
 }
 
-/**
- * Registers the demo directory by the same administration that a real one is made with.
- * @param {import("../pkg/index.d.ts").Administration} admin
- * @returns {Promise<{ clientId: string, clientSecret: string }>}
- */
-async function createDemo(admin) {
-  /** What an earlier start that was cut short has made stays. @param {Promise<unknown>} act */
-  const once = (act) =>
-    act.catch((error) => {
-      if (!(error instanceof EdgemintError && error.code === "exists")) throw error;
-    });
-  await once(admin.createTenant({ tenant: TENANT, displayName: "Demo" }));
-  await once(
-    admin.createApi({
-      tenant: TENANT,
-      identifier: API,
-      displayName: "Orders",
-      roles: [
-        { value: "Orders.Read.All", displayName: "Read every order" },
-        { value: "Orders.Write.All", displayName: "Write every order" },
-      ],
-    }),
-  );
-  await once(
-    admin.createApi({
-      tenant: TENANT,
-      identifier: "api://invoices",
-      displayName: "Invoices",
-      roles: [{ value: "Invoices.Read.All", displayName: "Read every invoice" }],
-    }),
-  );
-  const { clientId } = await admin.createApplication({ tenant: TENANT, displayName: "Importer" });
-  const { secret } = await admin.addSecret({ tenant: TENANT, clientId, displayName: "demo" });
-  await admin.assignRoles({ tenant: TENANT, clientId, api: API, roles: ["Orders.Read.All"] });
-  return { clientId, clientSecret: /** @type {string} */ (secret) };
-}
-
 /** @param {Record<string, string>} facts */
 function show(facts) {
   const bold = (/** @type {string} */ text) => styleText("bold", text);
-  const curl = (/** @type {string} */ scope) =>
-    [
-      `curl -s ${facts.token_endpoint}`,
-      "-d grant_type=client_credentials",
-      `-d client_id=${facts.client_id}`,
-      `-d client_secret=${facts.client_secret}`,
-      `-d scope=${scope}`,
-    ].join(" \\\n    ");
+  const lines = (/** @type {string[]} */ ...parts) => parts.join(" \\\n    ");
+  const { verifier, challenge } = pkce();
+  const client = `${facts.confidential_client_id}:${facts.confidential_client_secret}`;
+  const [userScope] = facts.user_scope.split(" ");
   console.log(`
 ${bold(styleText("green", "edgemint"))} is running at ${bold(facts.base_url)}; Ctrl-C stops it
 
@@ -100,10 +75,50 @@ ${bold(styleText("green", "edgemint"))} is running at ${bold(facts.base_url)}; C
   keys            ${facts.jwks_uri}
   application     ${facts.client_id}
   granted         Orders.Read.All on ${facts.api}
+  login page      ${facts.login_url}
 
-${bold("Get a token")}
+${bold("Get a token for a service")}
 
-  ${curl(facts.scope)}
+  ${lines(
+    `curl -s ${facts.token_endpoint}`,
+    "-d grant_type=client_credentials",
+    `-d client_id=${facts.client_id}`,
+    `-d client_secret=${facts.client_secret}`,
+    `-d scope=${facts.scope}`,
+  )}
+
+${bold("Sign in as a user")}
+
+  Open ${bold(facts.app_url)} in a browser: an application that signs users in, by the login page
+  beside it (examples/login).
+
+${bold("Refresh")} (a session of ${DEMO_USER.name} is there already; each answer brings the next token)
+
+  ${lines(
+    `curl -s ${facts.token_endpoint}`,
+    `-u ${client}`,
+    "-d grant_type=refresh_token",
+    `-d refresh_token=${facts.refresh_token}`,
+  )}
+
+${bold("Get a code without a browser")}, by the same login page, and redeem it
+
+  jar=$(mktemp)
+  login=$(${lines("curl -s -o /dev/null -w '%{redirect_url}'", `'${authorizationUrl(facts, challenge)}'`)})
+  seal=$(curl -s -c $jar "$login" | sed -n 's/.*name="seal" value="\\([^"]*\\)".*/\\1/p')
+  back=$(${lines(
+    `curl -s -b $jar -o /dev/null -w '%{redirect_url}' ${facts.login_url}`,
+    '-d "handle=${login#*handle=}" -d "seal=$seal" -d answer=allow',
+    `-d user=${facts.demo_user} -d scope=${userScope}`,
+  )})
+  rm $jar
+  code=$(echo "$back" | sed 's/.*[?&]code=\\([^&]*\\).*/\\1/')
+  ${lines(
+    `curl -s ${facts.token_endpoint}`,
+    `-u ${client}`,
+    `-d grant_type=authorization_code -d code=$code -d redirect_uri=${facts.redirect_uri}`,
+    `-d code_verifier=${verifier}`,
+  )}
 
 ${bold("What to try next")}
 
@@ -111,6 +126,7 @@ ${bold("What to try next")}
   - one role only: scope=${facts.api}/Orders.Read.All
   - the keys that an API verifies with: curl -s ${facts.jwks_uri}
   - an API that asks for the token: node examples/api.js
+  - a refresh token that is spent, more than 10 s later: its session ends (invalid_grant)
   - the same facts for a script: ${FACTS}
 
 Refusals and failures appear below as they happen.
@@ -127,10 +143,17 @@ const worker = localWorker({
   onLine: (line, failed) => (failed ? console.error(line) : console.log(line)),
 });
 
+/** The login page and the demo application. @type {import("node:http").Server[]} */
+const pages = [];
+
 let stopping = false;
 async function stop() {
   if (stopping) return;
   stopping = true;
+  for (const page of pages) {
+    page.close();
+    page.closeAllConnections();
+  }
   await worker.dispose();
   console.log("\nstopped");
   process.exit(0);
@@ -150,21 +173,43 @@ try {
 }
 
 const store = kvStore(/** @type {any} */ (await worker.getKVNamespace("DIRECTORY")));
-const issuer = createIssuer({ baseUrl, masterKey: key, store });
-const kept = join(state, "demo-application.json");
-if (!existsSync(kept)) {
-  write(kept, JSON.stringify(await createDemo(issuer.admin)), 0o600);
+// Grants are in the worker's Durable Objects, which cannot be reached from here but over HTTP.
+const { admin } = createIssuer({ baseUrl, masterKey: key, store, grants: false });
+const keptIn = join(state, "demo-application.json");
+if (!existsSync(keptIn)) {
+  write(keptIn, JSON.stringify(await createDemo(admin)), 0o600);
 }
-const { clientId, clientSecret } = JSON.parse(readFileSync(kept, "utf8"));
+/** @type {import("./demo.js").Kept} */
+const kept = JSON.parse(readFileSync(keptIn, "utf8"));
+if (kept.login === undefined) {
+  fail(`the demo directory in ${state} is of an earlier version without users: remove that folder`);
+}
+
+const issuer = `${baseUrl}/${TENANT}`;
+const loginUrl = `http://127.0.0.1:${port + LOGIN}/login`;
+// By this name, a registered redirect URI is compared whole, with its port.
+const appUrl = `http://localhost:${port + APP}/`;
+const redirectUri = `${appUrl}callback`;
+await place(admin, kept, { loginUrl, redirectUri });
 const facts = {
   base_url: baseUrl,
-  issuer: `${baseUrl}/${TENANT}`,
-  token_endpoint: `${baseUrl}/${TENANT}/oauth2/token`,
-  jwks_uri: `${baseUrl}/${TENANT}/.well-known/jwks.json`,
-  client_id: clientId,
-  client_secret: clientSecret,
+  issuer,
+  token_endpoint: `${issuer}/oauth2/token`,
+  jwks_uri: `${issuer}/.well-known/jwks.json`,
+  client_id: kept.clientId,
+  client_secret: kept.clientSecret,
   scope: `${API}/.default`,
   api: API,
+  authorization_endpoint: `${issuer}/oauth2/authorize`,
+  public_client_id: kept.public.clientId,
+  confidential_client_id: kept.confidential.clientId,
+  confidential_client_secret: kept.confidential.clientSecret,
+  redirect_uri: redirectUri,
+  user_scope: USER_SCOPE,
+  demo_user: DEMO_USER.subject,
+  login_url: loginUrl,
+  app_url: appUrl,
+  refresh_token: "",
 };
 
 // The demo must work before it is shown.
@@ -172,8 +217,8 @@ const check = await fetch(facts.token_endpoint, {
   method: "POST",
   body: new URLSearchParams({
     grant_type: "client_credentials",
-    client_id: clientId,
-    client_secret: clientSecret,
+    client_id: facts.client_id,
+    client_secret: facts.client_secret,
     scope: facts.scope,
   }),
 });
@@ -182,6 +227,26 @@ if (!check.ok) {
     `the demo application gets no token (${check.status} ${await check.text()}); if ${VARIABLES} was ` +
       `made anew, the directory in ${state} belongs to another master key: remove that folder`,
   );
+}
+const authorization = authorizations({ issuer, ...kept.login });
+try {
+  facts.refresh_token = await signIn(facts, authorization);
+} catch (error) {
+  fail(`the demo user gets no session: ${error}`);
+}
+
+const app = { issuer, clientId: facts.public_client_id, redirectUri, scope: USER_SCOPE };
+for (const [page, offset] of /** @type {const} */ ([
+  [loginServer({ authorization }), LOGIN],
+  [appServer(app), APP],
+])) {
+  pages.push(page);
+  await listen(page, port + offset).catch(() => {
+    fail(
+      `port ${port + offset} is taken; stop what listens there or pass --port N, ` +
+        `with N + ${offset} free too`,
+    );
+  });
 }
 write(FACTS, `${JSON.stringify(facts, null, 2)}\n`, 0o600);
 show(facts);

@@ -1,5 +1,6 @@
 // edgemint as a Cloudflare Worker: bindings in, fetch out. There is no logic here.
 
+import { durableObjectStore } from "../pkg/stores/durable-object.js";
 import { kvStore } from "../pkg/stores/kv.js";
 import { createIssuer } from "../pkg/workerd.js";
 
@@ -33,6 +34,7 @@ export default {
         previousMasterKey: env.PREVIOUS_MASTER_KEY,
         cacheTtl: env.CACHE_TTL ? Number(env.CACHE_TTL) : undefined,
         store: kvStore(env.DIRECTORY),
+        grants: durableObjectStore(env.GRANTS),
       });
     } catch (error) {
       // The operator reads what is wrong with the set-up; the caller learns nothing of it.

@@ -37,12 +37,14 @@ export interface KvStoreOptions {
  * @example
  * ```js
  * import { createIssuer } from "edgemint";
+ * import { durableObjectStore } from "edgemint/stores/durable-object";
  * import { kvStore } from "edgemint/stores/kv";
  *
  * const issuer = createIssuer({
  *   baseUrl: env.BASE_URL,
  *   masterKey: env.MASTER_KEY,
  *   store: kvStore(env.DIRECTORY),
+ *   grants: durableObjectStore(env.GRANTS), // or false: KV cannot keep a refresh token single-use
  * });
  * ```
  */

@@ -1,38 +1,33 @@
-// `cargo xtask dev` from where the build is done: the demo directory, its facts, a second start.
+// `cargo xtask dev` from where the build is done: the demo directory, its facts and its session, the
+// commands that it prints, a second start.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { root } from "./world.js";
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-  server.close();
-  await once(server, "close");
-  return port;
-}
+import { promisify } from "node:util";
+import { freePort, root } from "./world.js";
 
 test("the demo is set up once, says its facts, and stops when its command is gone", async () => {
   const folder = await mkdtemp(join(tmpdir(), "edgemint-dev-"));
   const [state, facts] = [join(folder, "state"), join(folder, "demo.json")];
-  const port = await freePort();
-  /** Starts it, runs `act` on its facts, closes its standard input. @param {(demo: any) => Promise<void>} act */
+  const port = await freePort(4);
+  /** Starts it, runs `act` on its facts and what it prints, closes its standard input. @param {(demo: any, printed: string) => Promise<void>} act */
   async function run(act) {
     await rm(facts, { force: true });
     const options = ["worker/dev.js", "--port", `${port}`, "--state", state, "--facts", facts];
-    const child = spawn(process.execPath, options, { cwd: root, stdio: ["pipe", "pipe", "inherit"] });
+    const child = spawn(process.execPath, options, {
+      cwd: root,
+      stdio: ["pipe", "pipe", "inherit"],
+    });
     let printed = "";
     child.stdout.setEncoding("utf8").on("data", (text) => (printed += text));
     const exited = once(child, "exit");
-    for (let wait = 0; wait < 300 && !printed.includes("What to try next"); wait += 1) {
+    for (let wait = 0; wait < 600 && !printed.includes("What to try next"); wait += 1) {
       assert.equal(child.exitCode, null, printed);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
@@ -40,13 +35,15 @@ test("the demo is set up once, says its facts, and stops when its command is gon
       assert.ok(existsSync(facts), printed);
       const demo = JSON.parse(readFileSync(facts, "utf8"));
       assert.ok(printed.includes(`-d client_id=${demo.client_id}`), printed);
-      await act(demo);
+      await act(demo, printed);
     } finally {
       child.stdin.end();
       const [code] = await exited;
       assert.equal(code, 0);
     }
-    await assert.rejects(fetch(`http://127.0.0.1:${port}/healthz`), "nothing listens any more");
+    for (const left of [port, port + 2, port + 3]) {
+      await assert.rejects(fetch(`http://127.0.0.1:${left}/`), "nothing listens any more");
+    }
   }
   /** @param {any} demo @param {string} scope */
   const ask = ({ token_endpoint, client_id, client_secret }, scope) => {
@@ -54,23 +51,64 @@ test("the demo is set up once, says its facts, and stops when its command is gon
     const body = new URLSearchParams({ grant_type, client_id, client_secret, scope });
     return fetch(token_endpoint, { method: "POST", body });
   };
+  /** @param {any} demo @param {string} refresh_token @returns {Promise<any>} */
+  const refresh = async (demo, refresh_token) => {
+    const client_id = demo.confidential_client_id;
+    const client_secret = demo.confidential_client_secret;
+    const grant_type = "refresh_token";
+    const body = new URLSearchParams({ grant_type, client_id, client_secret, refresh_token });
+    const response = await fetch(demo.token_endpoint, { method: "POST", body });
+    const answer = await response.json();
+    assert.equal(response.status, 200, JSON.stringify(answer));
+    return answer;
+  };
+  /** @param {string} token */
+  const claimsOf = (token) => JSON.parse(Buffer.from(token.split(".")[1], "base64url").toString());
   try {
-    /** @type {string} */
-    let client;
-    await run(async (demo) => {
-      const members = ["base_url", "issuer", "token_endpoint", "jwks_uri", "client_id"];
-      assert.deepEqual(Object.keys(demo), [...members, "client_secret", "scope", "api"]);
-      client = demo.client_id;
+    /** @type {any} */
+    let before;
+    await run(async (demo, printed) => {
+      const members = [
+        ...["base_url", "issuer", "token_endpoint", "jwks_uri", "client_id", "client_secret"],
+        ...["scope", "api", "authorization_endpoint", "public_client_id", "confidential_client_id"],
+        ...["confidential_client_secret", "redirect_uri", "user_scope", "demo_user", "login_url"],
+        ...["app_url", "refresh_token"],
+      ];
+      assert.deepEqual(Object.keys(demo), members);
+      before = demo;
       const { scope } = /** @type {any} */ (await (await ask(demo, demo.scope)).json());
       assert.equal(scope, "api://orders/Orders.Read.All");
       assert.equal((await ask(demo, "api://orders/Orders.Write.All")).status, 400);
       assert.equal((await ask(demo, "api://invoices/Invoices.Read.All")).status, 400);
       assert.equal((await ask(demo, "api://invoices/.default")).status, 200, "it is registered");
       assert.equal((await fetch(demo.jwks_uri)).status, 200);
+
+      const shell = async (/** @type {RegExp} */ commands) => {
+        const [found] = commands.exec(printed) ?? assert.fail(`no ${commands} in ${printed}`);
+        const { stdout } = await promisify(execFile)("sh", ["-ec", found]);
+        return JSON.parse(stdout);
+      };
+      const first = await shell(/^ {2}curl .*\n.*\n.*grant_type=refresh_token[^]*?(?=\n\n)/m);
+      assert.equal(first.scope, demo.user_scope);
+      assert.equal(claimsOf(first.access_token).sub, demo.demo_user);
+      before.refresh_token = (await refresh(demo, first.refresh_token)).refresh_token;
+      assert.match(await (await fetch(demo.app_url)).text(), /href="\/signin"/);
+      assert.ok(printed.includes(`Open ${demo.app_url} in a browser`), printed);
+
+      const byHand = await shell(/^ {2}jar=[^]*?(?=\n\n)/m);
+      assert.equal(byHand.scope, "api://orders/Orders.Read");
+      assert.equal(claimsOf(byHand.access_token).name, "Ada Lovelace");
     });
     await run(async (demo) => {
-      assert.equal(demo.client_id, client, "the state was kept");
+      for (const name of Object.keys(before).filter((name) => name !== "refresh_token")) {
+        assert.equal(demo[name], before[name], `${name} was kept`);
+      }
       assert.equal((await ask(demo, demo.scope)).status, 200);
+      assert.ok((await refresh(demo, demo.refresh_token)).access_token, "its own session");
+      assert.ok(
+        (await refresh(demo, before.refresh_token)).access_token,
+        "the session from before",
+      );
     });
   } finally {
     await rm(folder, { recursive: true, force: true });

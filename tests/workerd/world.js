@@ -1,6 +1,8 @@
 // The worker in workerd, as a test sees it: miniflare with the bindings of wrangler.toml.
 
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { createIssuer } from "../../pkg/node.js";
 import { kvStore } from "../../pkg/stores/kv.js";
 import { localWorker } from "../../worker/local.js";
@@ -10,6 +12,31 @@ export const MASTER_KEY = Buffer.alloc(32, 7).toString("base64url");
 
 /** @param {string} path from the project's root */
 export const json = (path) => JSON.parse(readFileSync(new URL(path, root), "utf8"));
+
+/**
+ * A port of 127.0.0.1 that nobody has at the moment, nor those after it.
+ * @param {number} [count] how many in a row
+ */
+export async function freePort(count = 1) {
+  for (;;) {
+    /** @type {import("node:net").Server[]} */
+    const servers = [];
+    try {
+      let port = 0;
+      for (let next = 0; next < count; next += 1) {
+        const server = createServer().listen(next === 0 ? 0 : port + next, "127.0.0.1");
+        servers.push(server);
+        await once(server, "listening");
+        if (next === 0) ({ port } = /** @type {import("node:net").AddressInfo} */ (server.address()));
+      }
+      return port;
+    } catch {
+      // One of the row is taken, or there is no such port: another try.
+    } finally {
+      await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+    }
+  }
+}
 
 /**
  * Starts tests/workerd/objects.js: the store on Durable Objects, and a look behind it.
@@ -55,6 +82,13 @@ export async function startWorker({ bindings = {}, entry, port } = {}) {
   });
   const url = await miniflare.ready;
   const namespace = await miniflare.getKVNamespace("DIRECTORY");
+  const { admin, sessions } = createIssuer({
+    baseUrl: "https://auth.example.com",
+    masterKey: MASTER_KEY,
+    store: kvStore(/** @type {any} */ (namespace)),
+    // They are in the worker's Durable Objects, and reached over HTTP.
+    grants: false,
+  });
   return {
     miniflare,
     /** Where it listens. */
@@ -74,11 +108,9 @@ export async function startWorker({ bindings = {}, entry, port } = {}) {
       }));
     },
     /** The directory's administration, from Node, over the worker's own store. */
-    admin: createIssuer({
-      baseUrl: "https://auth.example.com",
-      masterKey: MASTER_KEY,
-      store: kvStore(/** @type {any} */ (namespace)),
-    }).admin,
+    admin,
+    /** Of it, what ends sessions by the directory alone. */
+    sessions,
     stop: () => miniflare.dispose(),
   };
 }

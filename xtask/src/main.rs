@@ -27,8 +27,9 @@ struct Arguments {
 enum Command {
     /// Set everything up and run the worker on this machine, with a demo directory
     Dev {
-        /// Where it listens, on 127.0.0.1
-        #[arg(long, default_value_t = 8787, value_parser = clap::value_parser!(u16).range(1..))]
+        /// Where it listens, on 127.0.0.1; N + 2 and N + 3 are the login page and an application
+        #[arg(long, default_value_t = 8787, value_name = "N",
+              value_parser = clap::value_parser!(u16).range(1..=65_532))]
         port: u16,
         /// The folder that keeps its state from one start to the next
         #[arg(long, default_value = ".edgemint/state")]

@@ -13,9 +13,11 @@ use crate::{build, setup};
 
 /// Runs the worker until it is stopped.
 pub(crate) fn dev(port: u16, state: &Path, release: bool) -> Result<()> {
-    // Before anything takes long.
-    if TcpListener::bind(("127.0.0.1", port)).is_err() {
-        bail!("port {port} is taken; stop what listens there or pass --port N");
+    // Before anything takes long. The login page and the demo application follow the worker's port.
+    for port in [port, port.saturating_add(2), port.saturating_add(3)] {
+        if TcpListener::bind(("127.0.0.1", port)).is_err() {
+            bail!("port {port} is taken; stop what listens there or pass --port N");
+        }
     }
     // A relative folder is meant from where the command was given.
     let state = env::current_dir()?.join(state);

@@ -123,6 +123,8 @@ impl Suite {
             )),
             Self::Browser => browser(),
             Self::Workerd => {
+                // A user signs in by it.
+                setup::chromium()?;
                 build::contract()?;
                 node("tests/workerd/*.test.js")
             }
