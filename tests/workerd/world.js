@@ -7,6 +7,8 @@ import { createIssuer } from "../../pkg/node.js";
 import { kvStore } from "../../pkg/stores/kv.js";
 import { localWorker } from "../../worker/local.js";
 
+export * from "../sign-in.js";
+
 export const root = new URL("../../", import.meta.url);
 export const MASTER_KEY = Buffer.alloc(32, 7).toString("base64url");
 
@@ -69,14 +71,15 @@ export async function startObjects(state) {
 
 /**
  * Starts a worker on 127.0.0.1.
- * @param {{ bindings?: Record<string, string | undefined>, entry?: string, port?: number }} [options]
+ * @param {{ bindings?: Record<string, string | undefined>, entry?: string, port?: number, state?: string }} [options]
  */
-export async function startWorker({ bindings = {}, entry, port } = {}) {
+export async function startWorker({ bindings = {}, entry, port, state } = {}) {
   /** @type {string[]} */
   const log = [];
   const miniflare = localWorker({
     port,
     entry,
+    state,
     bindings: { BASE_URL: "https://auth.example.com", MASTER_KEY, ...bindings },
     onLine: (line) => log.push(line),
   });
