@@ -83,6 +83,9 @@ struct Context {
     client_id: Option<String>,
     /// Whether a person reads the answer.
     is_person: bool,
+    /// Whether an application that runs in a browser may read it: it brings no cookie that could be
+    /// abused, and a public client has nothing but its tokens.
+    is_shared: bool,
 }
 
 impl<H: Host> Issuer<H> {
@@ -93,11 +96,13 @@ impl<H: Host> Issuer<H> {
     pub async fn handle(&self, request: &Request<'_>, now: UnixTime) -> Response {
         let mut context = Context::default();
         let answer = self.route(request, now, &mut context).await;
+        let is_shared = context.is_shared;
         let mut response = answer.unwrap_or_else(|reason| {
             let Context {
                 tenant,
                 client_id,
                 is_person,
+                ..
             } = context;
             self.host().events().emit(Event {
                 tenant,
@@ -110,6 +115,9 @@ impl<H: Host> Issuer<H> {
                 Response::refusal(&reason)
             }
         });
+        if is_shared {
+            response = response.with("access-control-allow-origin", "*");
+        }
         if request.method == "HEAD" {
             response.body.clear();
         }
@@ -131,12 +139,18 @@ impl<H: Host> Issuer<H> {
             return Err(Reason::Method(methods));
         }
         match route {
-            Route::Token(tenant) => self.token(&tenant, request, now, context).await,
+            Route::Token(tenant) => {
+                context.is_shared = true;
+                self.token(&tenant, request, now, context).await
+            }
             Route::Authorize(tenant) => {
                 context.is_person = true;
                 self.authorize(&tenant, request, now, context).await
             }
-            Route::Revoke(tenant) => self.revoke(&tenant, request, now, context).await,
+            Route::Revoke(tenant) => {
+                context.is_shared = true;
+                self.revoke(&tenant, request, now, context).await
+            }
             Route::Introspect(tenant) => self.introspect(&tenant, request, now, context).await,
             Route::Admin(tenant, act) => {
                 self.administrate(&tenant, act, request, now, context).await
