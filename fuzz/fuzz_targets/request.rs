@@ -10,7 +10,7 @@
 
 use std::rc::Rc;
 
-use edgemint::directory::Outcome;
+use edgemint::directory::{Command, Outcome};
 use edgemint::endpoint::{Body, Request, Response};
 use edgemint::event::{Event, EventSink};
 use edgemint::key::software::SoftwareSigner;
@@ -41,9 +41,9 @@ impl Service {
         let master = MasterKey::parse("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8");
         let masters = MasterKeys::new(master.expect("a master key"), None);
         let config = Config::new("https://auth.example.com").expect("an origin");
-        let issuer = Issuer::new(FuzzHost::new(), config, masters);
+        let issuer = Issuer::new(FuzzHost::new(), config, masters).expect("an atomic store");
         let administer = |command: &str| -> Outcome {
-            let command = serde_json::from_str(command).expect("a command");
+            let command = Command::parse(command).expect("a command");
             block_on(issuer.administer(command, NOW)).expect("a change")
         };
         administer(r#"{"createTenant":{"tenant":"demo"}}"#);
@@ -81,12 +81,17 @@ impl Service {
         let Response { status, body, .. } = response;
         // The store does not fail here, so neither 500 nor 503 is an answer.
         assert!(
-            [200, 400, 401, 404, 405, 413].contains(status),
+            [200, 400, 401, 403, 404, 405, 413, 414, 415].contains(status),
             "{response:?}"
         );
         assert!(!body.contains(&self.secret), "{response:?}");
         if request.method == "HEAD" {
             assert!(body.is_empty(), "{response:?}");
+            return;
+        }
+        // The authorization endpoint answers a person.
+        if request.path().ends_with("/oauth2/authorize") && body.starts_with("<!doctype html>") {
+            assert_ne!(*status, 200, "{response:?}");
             return;
         }
         let document: Value = serde_json::from_str(body).expect("a JSON body");
@@ -121,12 +126,17 @@ impl FuzzHost {
 
 impl Host for FuzzHost {
     type Store = MemoryStore;
+    type Grants = MemoryStore;
     type Signer = SoftwareSigner<Counter>;
     type Entropy = Counter;
     type Events = Ignored;
 
     fn store(&self) -> &MemoryStore {
         &self.store
+    }
+
+    fn grants(&self) -> Option<&MemoryStore> {
+        Some(&self.store)
     }
 
     fn signer(&self) -> &SoftwareSigner<Counter> {

@@ -249,7 +249,8 @@ impl From<EntropyError> for SealError {
     }
 }
 
-#[cfg(all(test, feature = "software"))]
+#[cfg(test)]
+#[cfg(feature = "software")]
 mod tests {
     use futures_executor::block_on;
 

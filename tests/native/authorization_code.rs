@@ -139,8 +139,7 @@ fn r32_pkce_is_required_and_by_s256_only() {
         ask.clone().but("code_challenge_method", "s256"),
         ask.clone().but("code_challenge", &CHALLENGE[1..]),
         ask.clone().but("code_challenge", &format!("{CHALLENGE}A")),
-        ask.clone()
-            .but("code_challenge", &CHALLENGE.replace('-', "+")),
+        ask.but("code_challenge", &CHALLENGE.replace('-', "+")),
     ] {
         let back = world.follow(&bad);
         assert_eq!(back.uri, CALLBACK);

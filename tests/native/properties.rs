@@ -10,7 +10,7 @@ use proptest::test_runner::FileFailurePersistence;
 use crate::support::{Answer, Client, World, is_description, percent_encode_all};
 
 /// Prints the seed of a failure, and keeps it in the target directory to be tried first next time.
-fn configuration() -> ProptestConfig {
+pub(crate) fn configuration() -> ProptestConfig {
     let file = concat!(env!("CARGO_TARGET_TMPDIR"), "/proptest-regressions.txt");
     ProptestConfig {
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct(file))),

@@ -4,6 +4,7 @@ mod flow;
 mod host;
 mod http;
 mod jwt;
+pub(crate) mod session;
 
 use std::rc::Rc;
 

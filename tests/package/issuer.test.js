@@ -59,7 +59,7 @@ test("a cached request costs two calls into wasm, one signature and no read", as
     for (const [name, method] of originals) prototype[name] = method;
     crypto.subtle.sign = sign;
   }
-  assert.deepEqual(calls, ["start", "sign", "resumeSigned"]);
+  assert.deepEqual(calls, ["start", "sign", "resumeBytes"]);
   assert.equal(store.reads, reads);
 });
 
