@@ -45,37 +45,50 @@ impl fmt::Display for JsonError {
 
 impl std::error::Error for JsonError {}
 
-/// The members of an object that have not been taken yet.
+/// The members of an object, and how many of them have been taken. A member that was taken is null
+/// afterwards: removing it would cost the wasm the map's whole rebalancing.
 #[derive(Debug, Clone)]
-pub(crate) struct Members(Map<String, Value>);
+pub(crate) struct Members {
+    members: Map<String, Value>,
+    taken: Vec<&'static str>,
+}
 
 impl Members {
     pub(crate) fn of(value: Value) -> Result<Self, JsonError> {
         match value {
-            Value::Object(members) => Ok(Self(members)),
+            Value::Object(members) => Ok(Self {
+                members,
+                taken: Vec::new(),
+            }),
             _ => Err(JsonError::expected("an object")),
         }
     }
 
     /// Takes a member. One that is not there is its type's default, if the type has one.
-    pub(crate) fn take<T: Member>(&mut self, name: &str) -> Result<T, JsonError> {
-        match self.0.remove(name) {
+    pub(crate) fn take<T: Member>(&mut self, name: &'static str) -> Result<T, JsonError> {
+        match self.value(name) {
             Some(value) => T::read(value).map_err(|error| error.within(name)),
             None => T::absent().ok_or_else(|| JsonError::missing(name)),
         }
     }
 
+    fn value(&mut self, name: &'static str) -> Option<Value> {
+        let value = self.members.get_mut(name)?;
+        self.taken.push(name);
+        Some(std::mem::take(value))
+    }
+
     /// Takes a member that may be absent, and is its type's default then.
     pub(crate) fn take_or_default<T: Member + Default>(
         &mut self,
-        name: &str,
+        name: &'static str,
     ) -> Result<T, JsonError> {
         Ok(self.take::<Option<T>>(name)?.unwrap_or_default())
     }
 
     /// Takes the only member, whatever its name.
     pub(crate) fn only(self) -> Result<(String, Value), JsonError> {
-        let mut members = self.0.into_iter();
+        let mut members = self.members.into_iter();
         match (members.next(), members.next()) {
             (Some(only), None) => Ok(only),
             _ => Err(JsonError::expected("an object with one member")),
@@ -84,10 +97,9 @@ impl Members {
 
     /// Refuses what nobody took.
     pub(crate) fn finish(&self) -> Result<(), JsonError> {
-        self.0
-            .keys()
-            .next()
-            .map_or(Ok(()), |name| Err(JsonError::unknown(name)))
+        let mut names = self.members.keys();
+        let unknown = names.find(|name| !self.taken.contains(&name.as_str()));
+        unknown.map_or(Ok(()), |name| Err(JsonError::unknown(name)))
     }
 }
 
@@ -150,7 +162,7 @@ impl Member for Object {
                 "whole numbers; give a fraction as text",
             ));
         }
-        Members::of(value).map(|members| Self(members.0))
+        Members::of(value).map(|members| Self(members.members))
     }
 }
 
