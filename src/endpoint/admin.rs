@@ -50,6 +50,14 @@ impl<H: Host> Issuer<H> {
         if !claims.roles.iter().any(|held| held.as_str() == role) {
             return Err(Reason::RoleMissing);
         }
+        // Who was disabled, or lost the role, since the token was made, signs nobody in any more.
+        let (store, directory) = (self.host().store(), self.directory());
+        let client = directory.application(store, tenant, &claims.client_id, now);
+        let client = client.await?.filter(|client| !client.disabled);
+        let assigned = client.as_ref().map(|client| client.roles_on(&claims.aud));
+        if !assigned.is_some_and(|roles| roles.iter().any(|held| held.as_str() == role)) {
+            return Err(Reason::RoleMissing);
+        }
         let is_json = |text| is_of_type(text, "application/json");
         if !request.content_type.is_some_and(is_json) {
             return Err(Reason::NotJson);

@@ -22,6 +22,9 @@ impl<H: Host> Issuer<H> {
         let admitted = self.admit(tenant, request, now, context).await?;
         let token = admitted.form.get("token");
         let token = token.ok_or(Reason::ParameterMissing("token"))?;
+        if self.grants().is_err() {
+            return Ok(Response::empty());
+        }
         let (place, command) = match GrantToken::parse(Purpose::Refresh, token) {
             Some(token) => match present(self, admitted.party(), token) {
                 Ok((place, presented)) => (place, Command::Revoke { presented }),

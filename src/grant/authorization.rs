@@ -251,6 +251,16 @@ impl<H: Host> Issuer<H> {
             claims,
         } = completion;
         check_subject(&subject)?;
+        // RFC 9068 section 5: a user must not be taken for an application.
+        if let Some(id) = ClientId::new(subject.as_str()) {
+            let (store, directory) = (self.host().store(), self.directory());
+            let namesake = directory.application(store, &request.tenant, &id, now);
+            if namesake.await?.is_some() {
+                return Err(invalid(
+                    "a subject must not be the client_id of an application",
+                ));
+            }
+        }
         let consented = consented(request.scopes, scopes)?;
         let claims = claims.unwrap_or_default();
         check_claims(&claims)?;

@@ -226,6 +226,16 @@ fn r32_a_subject_is_a_name() {
 }
 
 #[test]
+fn r39_a_user_is_never_taken_for_an_application() {
+    let (world, app) = world_and_app();
+    let handle = world.handle(&app.asks(READ));
+    let members = json!({"subject": app.id});
+    let code = refused(&world, "completeAuthorization", members, &handle);
+    assert_eq!(code, "invalid", "RFC 9068 section 5");
+    assert_eq!(world.grants().len(), 0);
+}
+
+#[test]
 fn r39_claims_of_the_login_page_are_in_every_access_token() {
     let (world, app) = world_and_app();
     let claims = json!({
@@ -511,6 +521,24 @@ fn r46_a_token_of_the_admin_api_without_the_role_is_403() {
         let call = page.call("inspect", &json!({"handle": handle}));
         let answer = world.send(&call.authorization(&format!("Bearer {token}")));
         is_challenge(&answer, 401, wrong);
+    }
+}
+
+#[test]
+fn r46_a_page_that_lost_its_role_or_was_disabled_signs_nobody_in() {
+    let acts: [fn(&str) -> Value; 2] = [
+        |id| json!({"removeRoles": {"tenant": "demo", "clientId": id, "api": ADMIN, "roles": [ROLE]}}),
+        |id| json!({"setApplicationDisabled": {"tenant": "demo", "clientId": id, "disabled": true}}),
+    ];
+    for act in acts {
+        let (world, app) = world_and_app();
+        let page = Page::new(&world);
+        let body = json!({"handle": world.handle(&app.asks(BOTH))});
+        assert_eq!(page.send("inspect", &body).status(), 200);
+        let id = world.verify(&page.token).unwrap().claims["client_id"].clone();
+        world.administer(act(id.as_str().unwrap()));
+        let answer = page.send("inspect", &body);
+        answer.refused(403, "insufficient_scope");
     }
 }
 
