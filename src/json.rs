@@ -1,16 +1,91 @@
 //! JSON in: the records of a store, the acts of administration, the claims of a token.
 //!
 //! One parser reads every text into a value, and the members are taken from it by name. Derived
-//! deserialisers would be a parser for each type: they were a quarter of the wasm
-//! (docs/decisions/0004).
+//! deserialisers would be a parser for each type: they were a quarter of the wasm. Nor is the value
+//! `serde_json`'s own, whose trees and fractions nothing here needs (docs/decisions/0004).
 
 use std::fmt;
 
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Serialize, Serializer};
-use serde_json::Map;
-pub(crate) use serde_json::Value;
 
 use crate::time::UnixTime;
+
+/// A JSON value.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) enum Value {
+    #[default]
+    Null,
+    Bool(bool),
+    Whole(u64),
+    Negative(i64),
+    /// Nothing here has a use for one: it is known that it is there, and no more.
+    Fraction,
+    Text(String),
+    List(Vec<Self>),
+    /// In the order of the text. Objects are short: a list is smaller and faster than a tree.
+    Object(Vec<(String, Self)>),
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyValue)
+    }
+}
+
+struct AnyValue;
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::Whole(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(u64::try_from(value).map_or(Value::Negative(value), Value::Whole))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
+        Ok(Value::Fraction)
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::Text(value.to_owned()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::Text(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = access.next_element()? {
+            values.push(value);
+        }
+        Ok(Value::List(values))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = access.next_entry()? {
+            members.push(member);
+        }
+        Ok(Value::Object(members))
+    }
+}
 
 /// Why a text is not what it should be. It names the member, never its value, which may be secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,61 +120,52 @@ impl fmt::Display for JsonError {
 
 impl std::error::Error for JsonError {}
 
-/// The members of an object, and how many of them have been taken. A member that was taken is null
-/// afterwards: removing it would cost the wasm the map's whole rebalancing.
+/// The members of an object that have not been taken yet.
 #[derive(Debug, Clone)]
-pub(crate) struct Members {
-    members: Map<String, Value>,
-    taken: Vec<&'static str>,
-}
+pub(crate) struct Members(Vec<(String, Value)>);
 
 impl Members {
     pub(crate) fn of(value: Value) -> Result<Self, JsonError> {
         match value {
-            Value::Object(members) => Ok(Self {
-                members,
-                taken: Vec::new(),
-            }),
+            Value::Object(members) => Ok(Self(members)),
             _ => Err(JsonError::expected("an object")),
         }
     }
 
     /// Takes a member. One that is not there is its type's default, if the type has one.
-    pub(crate) fn take<T: Member>(&mut self, name: &'static str) -> Result<T, JsonError> {
+    pub(crate) fn take<T: Member>(&mut self, name: &str) -> Result<T, JsonError> {
         match self.value(name) {
             Some(value) => T::read(value).map_err(|error| error.within(name)),
             None => T::absent().ok_or_else(|| JsonError::missing(name)),
         }
     }
 
-    fn value(&mut self, name: &'static str) -> Option<Value> {
-        let value = self.members.get_mut(name)?;
-        self.taken.push(name);
-        Some(std::mem::take(value))
+    /// Of members of one name the last counts.
+    fn value(&mut self, name: &str) -> Option<Value> {
+        let at = self.0.iter().rposition(|(known, _)| known == name)?;
+        Some(self.0.swap_remove(at).1)
     }
 
     /// Takes a member that may be absent, and is its type's default then.
     pub(crate) fn take_or_default<T: Member + Default>(
         &mut self,
-        name: &'static str,
+        name: &str,
     ) -> Result<T, JsonError> {
         Ok(self.take::<Option<T>>(name)?.unwrap_or_default())
     }
 
     /// Takes the only member, whatever its name.
-    pub(crate) fn only(self) -> Result<(String, Value), JsonError> {
-        let mut members = self.members.into_iter();
-        match (members.next(), members.next()) {
-            (Some(only), None) => Ok(only),
+    pub(crate) fn only(mut self) -> Result<(String, Value), JsonError> {
+        match (self.0.pop(), self.0.is_empty()) {
+            (Some(only), true) => Ok(only),
             _ => Err(JsonError::expected("an object with one member")),
         }
     }
 
     /// Refuses what nobody took.
     pub(crate) fn finish(&self) -> Result<(), JsonError> {
-        let mut names = self.members.keys();
-        let unknown = names.find(|name| !self.taken.contains(&name.as_str()));
-        unknown.map_or(Ok(()), |name| Err(JsonError::unknown(name)))
+        let unknown = self.0.first();
+        unknown.map_or(Ok(()), |(name, _)| Err(JsonError::unknown(name)))
     }
 }
 
@@ -118,8 +184,7 @@ pub(crate) fn parse(text: &str) -> Result<Value, JsonError> {
             error.column()
         ))
     };
-    // `parse`, not `from_str`: the library's own instance, which is compiled for speed.
-    text.parse().map_err(place)
+    serde_json::from_str(text).map_err(place)
 }
 
 /// A value as text.
@@ -145,59 +210,63 @@ impl Member for Value {
 
 /// An object of any members, to be written again as it was read. It holds no fractions: writing them
 /// takes 10 KB of wasm, and no claim needs one.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Object(Map<String, Value>);
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Object(Vec<(String, Value)>);
 
 impl Object {
     /// The names of its members.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
+        self.0.iter().map(|(name, _)| name.as_str())
     }
 }
 
 impl Member for Object {
     fn read(value: Value) -> Result<Self, JsonError> {
-        if !is_whole(&value) {
+        if has_fraction(&value) {
             return Err(JsonError::expected(
                 "whole numbers; give a fraction as text",
             ));
         }
-        Members::of(value).map(|members| Self(members.members))
+        let mut members = Members::of(value)?.0;
+        // Of members of one name the last counts.
+        let mut at = 0;
+        while let Some((name, _)) = members.get(at) {
+            if members.iter().skip(at + 1).any(|(later, _)| later == name) {
+                members.remove(at);
+            } else {
+                at += 1;
+            }
+        }
+        Ok(Self(members))
     }
 }
 
-fn is_whole(value: &Value) -> bool {
+fn has_fraction(value: &Value) -> bool {
     match value {
-        Value::Number(number) => !number.is_f64(),
-        Value::Array(values) => values.iter().all(is_whole),
-        Value::Object(members) => members.values().all(is_whole),
-        _ => true,
+        Value::Fraction => true,
+        Value::List(values) => values.iter().any(has_fraction),
+        Value::Object(members) => members.iter().any(|(_, value)| has_fraction(value)),
+        _ => false,
     }
 }
 
 impl Serialize for Object {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, Written(value))))
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
 }
 
-/// A value without fractions.
-struct Written<'a>(&'a Value);
-
-impl Serialize for Written<'_> {
+impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Value::Null => serializer.serialize_unit(),
-            Value::Bool(value) => serializer.serialize_bool(*value),
-            Value::Number(number) => match (number.as_u64(), number.as_i64()) {
-                (Some(number), _) => serializer.serialize_u64(number),
-                (_, Some(number)) => serializer.serialize_i64(number),
-                (None, None) => serializer.serialize_unit(),
-            },
-            Value::String(text) => serializer.serialize_str(text),
-            Value::Array(values) => serializer.collect_seq(values.iter().map(Written)),
-            Value::Object(members) => {
-                serializer.collect_map(members.iter().map(|(name, value)| (name, Written(value))))
+        match self {
+            Self::Null | Self::Fraction => serializer.serialize_unit(),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Whole(number) => serializer.serialize_u64(*number),
+            Self::Negative(number) => serializer.serialize_i64(*number),
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::List(values) => serializer.collect_seq(values),
+            Self::Object(members) => {
+                serializer.collect_map(members.iter().map(|(name, value)| (name, value)))
             }
         }
     }
@@ -206,7 +275,7 @@ impl Serialize for Written<'_> {
 impl Member for String {
     fn read(value: Value) -> Result<Self, JsonError> {
         match value {
-            Value::String(text) => Ok(text),
+            Value::Text(text) => Ok(text),
             _ => Err(JsonError::expected("text")),
         }
     }
@@ -214,17 +283,19 @@ impl Member for String {
 
 impl Member for bool {
     fn read(value: Value) -> Result<Self, JsonError> {
-        value
-            .as_bool()
-            .ok_or_else(|| JsonError::expected("true or false"))
+        match value {
+            Value::Bool(value) => Ok(value),
+            _ => Err(JsonError::expected("true or false")),
+        }
     }
 }
 
 impl Member for u64 {
     fn read(value: Value) -> Result<Self, JsonError> {
-        value
-            .as_u64()
-            .ok_or_else(|| JsonError::expected("a whole number, zero or more"))
+        match value {
+            Value::Whole(number) => Ok(number),
+            _ => Err(JsonError::expected("a whole number, zero or more")),
+        }
     }
 }
 
@@ -257,7 +328,7 @@ impl<T: Member> Member for Option<T> {
 impl<T: Member> Member for Vec<T> {
     fn read(value: Value) -> Result<Self, JsonError> {
         match value {
-            Value::Array(values) => values.into_iter().map(T::read).collect(),
+            Value::List(values) => values.into_iter().map(T::read).collect(),
             _ => Err(JsonError::expected("a list")),
         }
     }
@@ -285,7 +356,8 @@ macro_rules! named {
     ($type:ty, $expected:literal) => {
         impl $crate::json::Member for $type {
             fn read(value: $crate::json::Value) -> Result<Self, $crate::json::JsonError> {
-                let known = Self::ALL.into_iter().find(|known| value == known.name());
+                let named = |name| matches!(&value, $crate::json::Value::Text(text) if text == name);
+                let known = Self::ALL.into_iter().find(|known| named(known.name()));
                 known.ok_or_else(|| $crate::json::JsonError::expected($expected))
             }
         }

@@ -138,7 +138,7 @@ fn release_flags() -> String {
     let home = std::env::var("CARGO_HOME")
         .or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")))
         .unwrap_or_default();
-    format!("-Cllvm-args=--inline-threshold=44 --remap-path-prefix={home}/registry/src=crates")
+    format!("-Cllvm-args=--inline-threshold=56 --remap-path-prefix={home}/registry/src=crates")
 }
 
 fn optimise(wasm: &Path) -> Result<()> {
