@@ -57,9 +57,9 @@ export interface Store {
 export interface IssuerEvent {
   /** Seconds since 1970. */
   time: number;
-  /** `refused`: the request was at fault. `failed`: the service was; look at it. */
-  kind: "refused" | "failed";
-  /** A stable code, such as `wrong_secret`, `storage`, `corrupt_record`, `trap`. */
+  /** `refused`: the request was at fault. `failed`: the service was; look at it. `done`: neither. */
+  kind: "refused" | "failed" | "done";
+  /** A stable code, such as `wrong_secret`, `session_opened`, `storage`, `corrupt_record`, `trap`. */
   reason: string;
   /** More about it. It may quote the request. */
   detail?: string;
@@ -357,6 +357,8 @@ export type EdgemintErrorCode =
   | "exists"
   /** Somebody else changed the record in the meantime. */
   | "conflict"
+  /** The issuer was made with `grants: false`, so that there are no sessions. */
+  | "no_grants"
   /** The handle of an authorization is not good any more. */
   | "invalid_handle"
   /** The store did not answer. */

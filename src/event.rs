@@ -11,7 +11,7 @@ use crate::time::UnixTime;
 pub struct Event {
     /// When: seconds since 1970.
     pub time: UnixTime,
-    /// `refused` if the caller is at fault, `failed` if this side is.
+    /// `refused` if the caller is at fault, `failed` if this side is, `done` if neither.
     pub kind: Kind,
     /// A stable code: see [`Reason::code`].
     pub reason: &'static str,
@@ -34,9 +34,23 @@ pub enum Kind {
     Refused,
     /// The service was at fault: look at it.
     Failed,
+    /// Something was done that an operator may want to know of.
+    Done,
 }
 
 impl Event {
+    /// Something that was done, and what it was done to.
+    pub(crate) fn done(reason: &'static str, detail: String, time: UnixTime) -> Self {
+        Self {
+            time,
+            kind: Kind::Done,
+            reason,
+            detail: Some(detail),
+            tenant: None,
+            client_id: None,
+        }
+    }
+
     pub(crate) fn of(reason: &Reason, time: UnixTime) -> Self {
         let kind = if reason.is_fault() {
             Kind::Failed

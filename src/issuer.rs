@@ -1,8 +1,11 @@
 //! The service: a host, a configuration and a directory reader, and what the endpoints share.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 
+use crate::api::ApiUri;
+use crate::client::ClientId;
 use crate::directory::{
     Administration, AdministrationError, Caching, Command, DirectoryReader, LoadedRing, Outcome,
     TenantName,
@@ -19,6 +22,9 @@ use crate::token::Unsigned;
 /// Most seconds that a record may be cached. A retired signing key stays published, and a new one is
 /// announced, for longer than any location can be behind.
 pub(crate) const MAX_CACHE_TTL: u64 = 3_600;
+
+/// Applications of which it is remembered which API their sessions are for.
+const LAST_APIS: usize = 64;
 
 /// What surrounds the core.
 pub trait Host {
@@ -134,7 +140,8 @@ impl Config {
     }
 }
 
-fn is_port(text: &str) -> bool {
+/// A port number in its one spelling.
+pub(crate) fn is_port(text: &str) -> bool {
     text.parse::<u16>()
         .is_ok_and(|port| port.to_string() == text)
 }
@@ -187,6 +194,8 @@ pub struct Issuer<H: Host> {
     config: Config,
     masters: MasterKeys,
     directory: DirectoryReader<<H::Signer as Signer>::Key>,
+    /// The API that an application's last session here was for, the newest last.
+    last_apis: RefCell<Vec<(ClientId, ApiUri)>>,
 }
 
 /// The private key that signs now, and its id.
@@ -217,7 +226,30 @@ impl<H: Host> Issuer<H> {
             config,
             masters,
             directory: DirectoryReader::new(caching),
+            last_apis: RefCell::default(),
         })
+    }
+
+    /// The API that sessions of this application were last seen to be for.
+    pub(crate) fn last_api(&self, client: &ClientId) -> Option<ApiUri> {
+        let apis = self.last_apis.borrow();
+        let last = apis.iter().find(|(known, _)| known == client);
+        last.map(|(_, api)| api.clone())
+    }
+
+    /// Remembers it.
+    pub(crate) fn saw_api(&self, client: &ClientId, api: &ApiUri) {
+        let mut apis = self.last_apis.borrow_mut();
+        if let Some((_, last)) = apis.iter_mut().find(|(known, _)| known == client) {
+            if last != api {
+                last.clone_from(api);
+            }
+            return;
+        }
+        if apis.len() >= LAST_APIS {
+            apis.remove(0);
+        }
+        apis.push((client.clone(), api.clone()));
     }
 
     /// The store of the grants.

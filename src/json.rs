@@ -214,6 +214,12 @@ impl Member for Value {
 pub struct Object(Vec<(String, Value)>);
 
 impl Object {
+    /// How deep its values are nested.
+    pub(crate) fn depth(&self) -> usize {
+        let depths = self.0.iter().map(|(_, value)| depth(value));
+        depths.max().unwrap_or(0)
+    }
+
     /// The names of its members.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())
@@ -239,6 +245,15 @@ impl Member for Object {
         }
         Ok(Self(members))
     }
+}
+
+fn depth(value: &Value) -> usize {
+    let inner = match value {
+        Value::List(values) => values.iter().map(depth).max(),
+        Value::Object(members) => members.iter().map(|(_, value)| depth(value)).max(),
+        _ => return 0,
+    };
+    1 + inner.unwrap_or(0)
 }
 
 fn has_fraction(value: &Value) -> bool {

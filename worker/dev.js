@@ -133,9 +133,32 @@ Refusals and failures appear below as they happen.
 `);
 }
 
+/**
+ * Two at once on one state would take the login page and the redirect URI from each other. What was
+ * killed left its name behind, and answers no more.
+ */
+async function claim() {
+  const running = join(state, "running.json");
+  if (existsSync(running)) {
+    const other = JSON.parse(readFileSync(running, "utf8")).port;
+    const answers = await fetch(`http://127.0.0.1:${other}/healthz`).then(
+      (response) => response.ok,
+      () => false,
+    );
+    if (answers) {
+      fail(
+        `${state} is in use by the one at port ${other}; stop that one, or pass --state with ` +
+          "another folder",
+      );
+    }
+  }
+  write(running, JSON.stringify({ port }));
+}
+
 const key = masterKey();
 const baseUrl = `http://127.0.0.1:${port}`;
 mkdirSync(state, { recursive: true });
+await claim();
 const worker = localWorker({
   port,
   state,
@@ -209,7 +232,10 @@ const facts = {
   demo_user: DEMO_USER.subject,
   login_url: loginUrl,
   app_url: appUrl,
+  revocation_endpoint: `${issuer}/oauth2/revoke`,
+  introspection_endpoint: `${issuer}/oauth2/introspect`,
   refresh_token: "",
+  refresh_token_client_id: kept.confidential.clientId,
 };
 
 // The demo must work before it is shown.

@@ -24,6 +24,7 @@ const CAPACITY = 1000;
  * @typedef {object} Session
  * @property {string} seal what the forms of this session carry
  * @property {{ state: string, verifier: string }} [pending] a sign-in that is under way
+ * @property {Promise<void>} [refreshing] a refresh that is under way
  * @property {Tokens} [tokens]
  */
 
@@ -80,6 +81,16 @@ export function appServer({ issuer, clientId, redirectUri, scope }) {
   function leave(visit, why) {
     sessions.delete(visit.cookie(cookie.name) ?? "");
     return { location: `/?notice=${why}`, cookie: cookie.clear };
+  }
+
+  /** The next tokens of a session. @param {Session} session */
+  async function rotate(session) {
+    const { refresh, refreshed } = /** @type {Tokens} */ (session.tokens);
+    const known = await server();
+    const token = /** @type {string} */ (refresh);
+    const response = await oauth.refreshTokenGrantRequest(known, client, oauth.None(), token, options);
+    const answer = await oauth.processRefreshTokenResponse(known, client, response);
+    session.tokens = tokensOf(answer, refreshed + 1);
   }
 
   /** @param {oauth.TokenEndpointResponse} answer @param {number} refreshed @returns {Tokens} */
@@ -168,18 +179,12 @@ export function appServer({ issuer, clientId, redirectUri, scope }) {
     "POST /refresh": async (visit) => {
       const session = posted(visit);
       if (session?.tokens?.refresh === undefined) return leave(visit, "ended");
-      const { refresh, refreshed } = session.tokens;
       try {
-        const known = await server();
-        const response = await oauth.refreshTokenGrantRequest(
-          known,
-          client,
-          oauth.None(),
-          refresh,
-          options,
-        );
-        const answer = await oauth.processRefreshTokenResponse(known, client, response);
-        session.tokens = tokensOf(answer, refreshed + 1);
+        // One at a time: a tab that is overtaken by two rotations would look like a thief.
+        session.refreshing ??= rotate(session).finally(() => {
+          session.refreshing = undefined;
+        });
+        await session.refreshing;
         return { location: "/" };
       } catch (error) {
         // Only this says that the session is over. After anything else the token is still good.

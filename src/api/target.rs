@@ -9,6 +9,9 @@ use crate::error::Reason;
 /// The scope name that stands for "every assigned role".
 const DEFAULT: &str = ".default";
 
+/// Most APIs that one authorization may be for.
+const MAX_APIS: usize = 10;
+
 /// The `scope` parameter: a set of well-formed scope tokens, in the order given.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Scope<'a>(Vec<&'a str>);
@@ -97,9 +100,13 @@ impl Target {
             if !resources.is_empty() && !resources.contains(&api) {
                 return Err(Reason::ScopeOutsideResource);
             }
-            let known = targets
-                .iter_mut()
-                .find(|target| target.api == Some(api.clone()));
+            // A stranger may ask: what is asked for stays small.
+            let targets_full = targets.len() >= MAX_APIS;
+            let mut known = targets.iter_mut();
+            let known = known.find(|target| target.api.as_ref() == Some(&api));
+            if known.is_none() && targets_full {
+                return Err(Reason::SeveralApis);
+            }
             let everything = name == DEFAULT;
             match known {
                 Some(target) => match &mut target.roles {
@@ -118,6 +125,9 @@ impl Target {
                     roles: Some(vec![RoleName::new(name).ok_or(Reason::ScopeUnknown)?]),
                 }),
             }
+        }
+        if resources.len() > MAX_APIS {
+            return Err(Reason::SeveralResources);
         }
         for resource in resources {
             if !targets

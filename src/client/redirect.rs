@@ -1,5 +1,6 @@
 //! Redirection endpoints: RFC 6749 section 3.1.2, RFC 8252 section 7.
 
+use crate::issuer::is_port;
 use crate::text::text_type;
 
 text_type! {
@@ -62,7 +63,7 @@ fn is_loopback(authority: &str) -> bool {
 /// The authority without a well-formed port.
 fn host(authority: &str) -> &str {
     match authority.rsplit_once(':') {
-        Some((host, port)) if port.parse::<u16>().is_ok() => host,
+        Some((host, port)) if is_port(port) => host,
         _ => authority,
     }
 }
@@ -92,6 +93,7 @@ mod tests {
             "http://localhost.example.com/cb",
             "http://localhost:x/cb",
             "http://127.0.0.1@evil.example/",
+            "http://localhost:+80/cb",
             "javascript:alert(1)",
             "data:text/html,x",
             "myapp:/cb",

@@ -87,8 +87,13 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
                 .await
             }
             Command::EndTenantSessions { tenant } => {
-                self.update_tenant(&tenant, Box::new(|record: &mut Tenant| record.epoch += 1))
-                    .await
+                self.update_tenant(
+                    &tenant,
+                    Box::new(|record: &mut Tenant| {
+                        record.epoch = next_epoch(record.epoch, now);
+                    }),
+                )
+                .await
             }
             Command::CreateApi {
                 tenant,
@@ -172,7 +177,7 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
                     &tenant,
                     &client_id,
                     Box::new(|application: &mut Application| {
-                        application.epoch += 1;
+                        application.epoch = next_epoch(application.epoch, now);
                         Ok(Outcome::default())
                     }),
                 )
@@ -573,6 +578,11 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
 
 fn text(record: &impl Serialize) -> Done<String> {
     Ok(json::write(record)?)
+}
+
+/// Higher than any before, also than one that this location has not heard of yet.
+fn next_epoch(epoch: u64, now: UnixTime) -> u64 {
+    now.secs().max(epoch.saturating_add(1))
 }
 
 /// Changes what is given.

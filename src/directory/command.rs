@@ -364,6 +364,7 @@ impl AdministrationError {
             Self::Conflict(_) => "conflict",
             Self::Handle => "invalid_handle",
             Self::Failed(Reason::Storage(_)) => "store_unavailable",
+            Self::Failed(Reason::NoGrants) => "no_grants",
             Self::Failed(_) => "failed",
         }
     }
@@ -385,7 +386,7 @@ impl fmt::Display for AdministrationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Invalid(why) => f.write_str(why),
-            Self::NotFound(what) => write!(f, "{what} does not exist; create it first"),
+            Self::NotFound(what) => write!(f, "{what} does not exist"),
             Self::Exists(what) => write!(f, "{what} exists already"),
             Self::Conflict(what) => {
                 write!(

@@ -12,6 +12,7 @@ use crate::act::Act;
 use crate::api::{ADMIN_API, AUTHORIZATION};
 use crate::directory::{AdministrationError, TenantName};
 use crate::error::Reason;
+use crate::event::{Event, EventSink, Kind};
 use crate::issuer::{Host, Issuer};
 use crate::json;
 use crate::time::UnixTime;
@@ -72,6 +73,12 @@ impl<H: Host> Issuer<H> {
             Ok(text) => Ok(Response::of_json(200, text).uncached()),
             Err(AdministrationError::Failed(reason)) => Err(reason),
             Err(error) => {
+                self.host().events().emit(Event {
+                    kind: Kind::Refused,
+                    tenant: context.tenant.take(),
+                    client_id: context.client_id.take(),
+                    ..Event::done(error.code(), act.to_owned(), now)
+                });
                 let fault = Fault {
                     error: error.code(),
                     error_description: error.to_string(),

@@ -74,6 +74,8 @@ impl Route {
 struct Health {
     status: &'static str,
     store: Guarantees,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grants: Option<Guarantees>,
 }
 
 /// Who a request is about, as far as it has been understood; for the event if it is refused.
@@ -161,11 +163,12 @@ impl<H: Host> Issuer<H> {
         }
     }
 
-    /// `GET /healthz`: that the service answers, and what its store promises.
+    /// `GET /healthz`: that the service answers, and what its stores promise.
     fn health(&self) -> Result<Response, Reason> {
         let health = Health {
             status: "ok",
             store: self.host().store().guarantees(),
+            grants: self.host().grants().map(Store::guarantees),
         };
         Ok(Response::json(200, &health)?.with("cache-control", "no-store"))
     }

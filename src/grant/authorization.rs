@@ -18,9 +18,10 @@ use crate::directory::{AdministrationError, Tenant, TenantName, invalid};
 use crate::endpoint::form::encode;
 use crate::entropy;
 use crate::error::Reason;
+use crate::event::{Event, EventSink};
 use crate::issuer::{Host, Issuer};
 use crate::json::{self, Object, record};
-use crate::key::Sealed;
+use crate::key::{Seal, Sealed};
 use crate::store::{Expected, Put, Store};
 use crate::time::UnixTime;
 
@@ -28,11 +29,14 @@ use crate::time::UnixTime;
 const HANDLE_LIFETIME: u64 = 900;
 /// Bytes of JSON that a login page may add to access tokens.
 const MAX_CLAIMS: usize = 4_096;
+/// Levels of nesting in them: they are read again inside of other objects.
+const MAX_DEPTH: usize = 16;
 /// What a handle is sealed for.
 const CONTEXT: &str = "edgemint authorization request";
 
 /// Claims that say what edgemint says, or that change what a token is good for.
-const RESERVED: [&str; 17] = [
+const RESERVED: [&str; 18] = [
+    "authorization_details",
     "iss",
     "sub",
     "aud",
@@ -187,7 +191,13 @@ impl<H: Host> Issuer<H> {
         let text = json::write(request)?;
         let host = self.host();
         let master = self.masters().current();
-        let sealed = master.seal(text.as_bytes(), CONTEXT, host.signer(), host.entropy());
+        let sealed = master.seal(
+            Seal::Handle,
+            text.as_bytes(),
+            CONTEXT,
+            host.signer(),
+            host.entropy(),
+        );
         let sealed = sealed.await?;
         Ok(sealed.compact())
     }
@@ -291,6 +301,11 @@ impl<H: Host> Issuer<H> {
             Put::Done(_) => {}
             Put::Conflict => return Err(Reason::Internal(format!("{key} is taken")).into()),
         }
+        self.host().events().emit(Event {
+            tenant: Some(request.tenant.to_string()),
+            client_id: Some(client.client_id.to_string()),
+            ..Event::done("session_opened", key.to_string(), now)
+        });
         let back = Redirection {
             uri: redirect_uri,
             state: request.state.as_deref(),
@@ -337,7 +352,7 @@ impl<H: Host> Issuer<H> {
         let sealed = Sealed::parse(handle).ok_or_else(refused)?;
         let text = self
             .masters()
-            .open(&sealed, CONTEXT, self.host().signer())
+            .open(Seal::Handle, &sealed, CONTEXT, self.host().signer())
             .await
             .map_err(|_| refused())?;
         let text = std::str::from_utf8(&text).map_err(|_| refused())?;
@@ -434,6 +449,9 @@ fn check_claims(claims: &Object) -> Done<()> {
         return Err(invalid(
             &["the claim `", name, "` is edgemint's own"].concat(),
         ));
+    }
+    if claims.depth() > MAX_DEPTH {
+        return Err(invalid("the claims are nested more than 16 deep"));
     }
     if json::write(claims)?.len() > MAX_CLAIMS {
         return Err(invalid("the claims are larger than 4096 bytes of JSON"));

@@ -66,6 +66,7 @@ impl Exchange {
             Some(api) if api.identifier == issue.api => api,
             _ => party.api(issuer, &issue.api, by_resource, now).await?,
         };
+        issuer.saw_api(&party.client.client_id, &issue.api);
         let mut scopes = issue.scopes;
         scopes.retain(|scope| api.scope(scope).is_some());
         if scopes.is_empty() {
@@ -101,8 +102,9 @@ impl Exchange {
     }
 }
 
-/// The API that the access token will be for, as far as it is known before the step. A code, and a token
-/// without grace, serve `once`: a read that failed after the step would be the end of the session.
+/// The API that the access token will be for, read before the step: a read that fails after it would cost
+/// the client its successor. It is named by the request, or the one that the application's sessions were
+/// last for; else the grant is asked first, and always where the token serves only `once`.
 async fn known_api<H: Host>(
     issuer: &Issuer<H>,
     party: Party<'_>,
@@ -111,27 +113,23 @@ async fn known_api<H: Host>(
     once: bool,
     now: UnixTime,
 ) -> Result<Option<Rc<Api>>, Reason> {
-    let uri = match &target.api {
-        Some(uri) => Some(uri.clone()),
-        None if once => {
-            let key = place.key()?;
-            let found = issuer.grants()?.get(&key).await?;
-            let grant = found.map(|found| parse::<Grant>(&key, &found.value));
-            grant.transpose()?.and_then(|grant| {
-                let mut granted = grant.scopes.into_iter();
-                granted.next().map(|first| first.api)
-            })
-        }
-        None => None,
-    };
-    match uri {
-        Some(uri) => {
-            let store = issuer.host().store();
-            let api = issuer.directory().api(store, party.tenant_name, &uri, now);
-            api.await
-        }
-        None => Ok(None),
+    let mut uri = target.api.clone();
+    if uri.is_none() && !once {
+        uri = issuer.last_api(&party.client.client_id);
     }
+    if uri.is_none() {
+        let key = place.key()?;
+        if let Some(found) = issuer.grants()?.get(&key).await? {
+            let grant: Grant = parse(&key, &found.value)?;
+            uri = grant.scopes.into_iter().next().map(|first| first.api);
+        }
+    }
+    let Some(uri) = uri else {
+        return Ok(None);
+    };
+    let store = issuer.host().store();
+    let api = issuer.directory().api(store, party.tenant_name, &uri, now);
+    api.await
 }
 
 /// Finds the grant of a token, which must have been made here.

@@ -12,6 +12,7 @@ use crate::api::RoleName;
 use crate::client::ClientId;
 use crate::directory::{AdministrationError, TenantName, parse};
 use crate::error::Reason;
+use crate::event::{Event, EventSink};
 use crate::issuer::{Host, Issuer};
 use crate::json;
 use crate::store::{Expected, Key, Put, Store};
@@ -68,7 +69,14 @@ impl<H: Host> Issuer<H> {
                 let (Some(found), Some(id)) = (grants.get(&key).await?, id) else {
                     continue;
                 };
-                let grant: Grant = parse(&key, &found.value)?;
+                // One that cannot be read must not hide the others.
+                let grant = match parse::<Grant>(&key, &found.value) {
+                    Ok(grant) => grant,
+                    Err(reason) => {
+                        self.host().events().emit(Event::of(&reason, now));
+                        continue;
+                    }
+                };
                 let client = directory.application(store, tenant_name, &grant.client_id, now);
                 let Some(client) = client.await? else {
                     continue;

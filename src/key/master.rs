@@ -26,6 +26,17 @@ pub struct MasterKey {
     /// The same for what codes and refresh tokens are proved with.
     grants: Hmac<Sha256>,
     sealing: Zeroizing<[u8; 32]>,
+    /// For what strangers have sealed: they choose how often, and the other key must not wear out by it.
+    handles: Zeroizing<[u8; 32]>,
+}
+
+/// What something is sealed for: each has a key of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seal {
+    /// The private part of a signing key.
+    SigningKey,
+    /// An authorization request on its way through a browser.
+    Handle,
 }
 
 impl MasterKey {
@@ -56,11 +67,13 @@ impl MasterKey {
         let mut pepper = Zeroizing::new([0; 32]);
         let mut grants = pepper.clone();
         let mut sealing = pepper.clone();
+        let mut handles = pepper.clone();
         for (label, key) in [
             ("master key id", id.as_mut_slice()),
             ("client secret pepper", pepper.as_mut_slice()),
             ("grant keys", grants.as_mut_slice()),
             ("signing key sealing", sealing.as_mut_slice()),
+            ("authorization handles", handles.as_mut_slice()),
         ] {
             hkdf.expand(label.as_bytes(), key)
                 .map_err(|_| MasterKeyError)?;
@@ -72,6 +85,7 @@ impl MasterKey {
             pepper: keyed(&pepper)?,
             grants: keyed(&grants)?,
             sealing,
+            handles,
         })
     }
 
@@ -94,15 +108,17 @@ impl MasterKey {
     /// Encrypts `plain` with AES-256-GCM; `context` must be given again to open it.
     pub(crate) async fn seal(
         &self,
+        seal: Seal,
         plain: &[u8],
         context: &str,
         cipher: &impl Cipher,
         entropy: &impl Entropy,
     ) -> Result<Sealed, SealError> {
-        // A random 96-bit nonce: a ring sees a few seals a year, far below the 2^32 bound.
+        // A random 96-bit nonce: a ring sees a few seals a year, far below the 2^32 bound. Handles are
+        // good for minutes, and a repeated nonce among them tells of requests that a browser showed.
         let nonce: [u8; 12] = entropy::bytes(entropy)?;
         let sealed = cipher
-            .encrypt(&self.sealing, &nonce, context, plain)
+            .encrypt(self.sealing_key(seal), &nonce, context, plain)
             .await
             .map_err(|_| SealError::Cipher)?;
         Ok(Sealed {
@@ -112,8 +128,16 @@ impl MasterKey {
         })
     }
 
+    fn sealing_key(&self, seal: Seal) -> &[u8; 32] {
+        match seal {
+            Seal::SigningKey => &self.sealing,
+            Seal::Handle => &self.handles,
+        }
+    }
+
     async fn open(
         &self,
+        seal: Seal,
         sealed: &Sealed,
         context: &str,
         cipher: &impl Cipher,
@@ -125,7 +149,7 @@ impl MasterKey {
             .map_err(|_| SealError::Cipher)?;
         let ciphertext = decode(&sealed.ciphertext)?;
         let plain = cipher
-            .decrypt(&self.sealing, &nonce, context, &ciphertext)
+            .decrypt(self.sealing_key(seal), &nonce, context, &ciphertext)
             .await
             .map_err(|_| SealError::Cipher)?;
         Ok(Zeroizing::new(plain))
@@ -178,13 +202,14 @@ impl MasterKeys {
     /// Opens what one of the keys sealed in this context.
     pub(crate) async fn open(
         &self,
+        seal: Seal,
         sealed: &Sealed,
         context: &str,
         cipher: &impl Cipher,
     ) -> Result<Zeroizing<Vec<u8>>, SealError> {
         let key = self.iter().find(|key| key.id == sealed.master);
         let key = key.ok_or(SealError::UnknownMaster)?;
-        key.open(sealed, context, cipher).await
+        key.open(seal, sealed, context, cipher).await
     }
 }
 
@@ -302,9 +327,11 @@ mod tests {
     fn what_was_sealed_opens_only_in_its_context_unaltered_and_under_its_key() {
         let cipher = SoftwareSigner::new(Counter);
         let first = master(1);
-        let sealed = block_on(first.seal(b"private", "tenant a", &cipher, &Counter)).unwrap();
+        let sealed =
+            block_on(first.seal(Seal::SigningKey, b"private", "tenant a", &cipher, &Counter))
+                .unwrap();
         let open = |keys: &MasterKeys, sealed: &Sealed, context: &str| {
-            block_on(keys.open(sealed, context, &cipher))
+            block_on(keys.open(Seal::SigningKey, sealed, context, &cipher))
         };
         let keys = MasterKeys::new(master(2), Some(master(1)));
         assert_eq!(

@@ -12,4 +12,4 @@ pub use master::{MasterKey, MasterKeyError, MasterKeys};
 pub use ring::{KeyRing, KeyState, SigningKey};
 pub use signer::{Cipher, GeneratedKey, Signer, SignerError};
 
-pub(crate) use master::{SealError, Sealed, mac};
+pub(crate) use master::{Seal, SealError, Sealed, mac};

@@ -7,7 +7,7 @@
 
 use serde::Serialize;
 
-use super::master::{MasterKeys, SealError, Sealed};
+use super::master::{MasterKeys, Seal, SealError, Sealed};
 use super::{Algorithm, Cipher, GeneratedKey, PublicKey};
 use crate::entropy::Entropy;
 use crate::issuer::MAX_CACHE_TTL;
@@ -85,7 +85,13 @@ impl SigningKey {
         let context = context(tenant, &kid);
         let private = masters
             .current()
-            .seal(&generated.private, &context, cipher, entropy)
+            .seal(
+                Seal::SigningKey,
+                &generated.private,
+                &context,
+                cipher,
+                entropy,
+            )
             .await?;
         Ok(Self {
             kid,
@@ -103,7 +109,9 @@ impl SigningKey {
         cipher: &impl Cipher,
     ) -> Result<zeroize::Zeroizing<Vec<u8>>, SealError> {
         let context = context(tenant, &self.kid);
-        masters.open(&self.private, &context, cipher).await
+        masters
+            .open(Seal::SigningKey, &self.private, &context, cipher)
+            .await
     }
 }
 

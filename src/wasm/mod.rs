@@ -68,15 +68,26 @@ impl HeaderBlocks {
         if let Some(known) = blocks.iter().position(|known| known == headers) {
             return known;
         }
+        // An address is never the same twice: it takes no place, and pushes nothing out.
+        let is_new = headers.iter().any(|(name, _)| *name == "location");
+        if is_new {
+            host.headers(Self::MOST, &lines(headers));
+            return Self::MOST;
+        }
         blocks.truncate(Self::MOST - 1);
         blocks.push(headers.clone());
-        let lines = headers
-            .iter()
-            .flat_map(|(name, value)| [*name, value.as_ref()]);
         let number = blocks.len() - 1;
-        host.headers(number, &lines.collect::<Vec<_>>().join("\n"));
+        host.headers(number, &lines(headers));
         number
     }
+}
+
+/// Names and values, a line each.
+fn lines(headers: &Headers) -> String {
+    let lines = headers
+        .iter()
+        .flat_map(|(name, value)| [*name, value.as_ref()]);
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 struct Task {

@@ -792,3 +792,19 @@ fn r32_the_directory_knows_no_sign_in() {
     world.session(&app);
     assert_eq!(dump(&world), before);
 }
+
+#[test]
+fn r32_an_authorization_is_for_ten_apis_at_most() {
+    // A stranger asks: what is asked for must not cost more than that.
+    let world = World::demo();
+    let app = world.web();
+    let scope = |apis: usize| {
+        let names = (0..apis).map(|number| format!("a:{number}/x"));
+        names.collect::<Vec<_>>().join(" ")
+    };
+    for (apis, reason) in [(10, "unknown_api"), (11, "several_apis")] {
+        let back = world.follow(&app.asks(&scope(apis)));
+        assert_eq!(back.get("error"), "invalid_scope");
+        assert_eq!(world.events().last().unwrap().reason, reason);
+    }
+}

@@ -226,6 +226,53 @@ fn r32_a_subject_is_a_name() {
 }
 
 #[test]
+fn r48_signing_in_and_every_refused_act_of_a_login_page_are_events() {
+    let (world, app) = world_and_app();
+    let page = Page::new(&world);
+    let handle = world.handle(&app.asks(BOTH));
+    world.events();
+    let body = json!({"handle": handle, "subject": "ada"});
+    assert_eq!(page.send("complete", &body).status(), 200);
+    let [event] = world.events().try_into().unwrap();
+    assert_eq!(event.reason, "session_opened");
+    assert_eq!(event.client_id, Some(app.id.clone()));
+    assert!(event.detail.unwrap().starts_with("grants/demo/"));
+    for (act, body, code) in [
+        (
+            "complete",
+            json!({"handle": "x.y.z", "subject": "ada"}),
+            "invalid_handle",
+        ),
+        (
+            "complete",
+            json!({"handle": handle, "subject": ""}),
+            "invalid",
+        ),
+        ("deny", json!({"handle": handle, "error": "x"}), "invalid"),
+    ] {
+        assert_eq!(page.send(act, &body).status(), 400);
+        let [event] = world.events().try_into().unwrap();
+        assert_eq!(
+            (event.reason, event.tenant.as_deref()),
+            (code, Some("demo"))
+        );
+        assert!(event.client_id.is_some(), "the login page's own");
+        assert!(!format!("{event:?}").contains(&handle));
+    }
+}
+
+#[test]
+fn r39_claims_are_not_nested_deeper_than_they_can_be_read_again() {
+    let (world, app) = world_and_app();
+    let nested = |levels| (0..levels).fold(json!(1), |inner, _| json!([inner]));
+    let handle = world.handle(&app.asks(READ));
+    let with = |levels: usize| json!({"subject": "ada", "claims": {"deep": nested(levels)}});
+    let code = refused(&world, "completeAuthorization", with(17), &handle);
+    assert_eq!(code, "invalid");
+    world.complete(&handle, with(16));
+}
+
+#[test]
 fn r39_a_user_is_never_taken_for_an_application() {
     let (world, app) = world_and_app();
     let handle = world.handle(&app.asks(READ));
@@ -721,6 +768,7 @@ fn r48_a_refusal_is_an_event_without_the_credential() {
     let events = world.events();
     let reasons: Vec<_> = events.iter().map(|event| event.reason).collect();
     let expected = [
+        "session_opened",
         "grant_verifier",
         "grant_foreign",
         "grant_replayed",

@@ -528,6 +528,8 @@ fn r28_a_refresh_survives_every_read_that_fails() {
                     break;
                 }
                 answer.is_unavailable();
+                // However long it lasts: nothing was spent, so nothing is a replay afterwards.
+                world.around.clock.pass(12);
                 assert!(elsewhere.is_active(&app, &tokens.access), "read {number}");
                 let next = elsewhere.tokens(&call);
                 elsewhere.refreshed(&app, &next);

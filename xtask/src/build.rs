@@ -103,6 +103,8 @@ fn build(profile: Profile, features: &str, out: &Path) -> Result<Size> {
             features,
         ],
     );
+    // Wherever cargo is told to build by default, the result is looked for here.
+    cargo.arg("--target-dir").arg(root().join("target"));
     if profile == Profile::Release {
         cargo.env(
             "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
@@ -138,7 +140,7 @@ fn release_flags() -> String {
     let home = std::env::var("CARGO_HOME")
         .or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")))
         .unwrap_or_default();
-    format!("-Cllvm-args=--inline-threshold=56 --remap-path-prefix={home}/registry/src=crates")
+    format!("-Cllvm-args=--inline-threshold=48 --remap-path-prefix={home}/registry/src=crates")
 }
 
 fn optimise(wasm: &Path) -> Result<()> {
