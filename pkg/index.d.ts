@@ -244,7 +244,7 @@ export interface RefreshPolicy {
 
 /**
  * What a login page does: edgemint holds no passwords. The page is opened with a `handle` parameter, which
- * is good for 15 minutes. Rejects with an {@link EdgemintError}; `invalid_handle` means "start again".
+ * is good for 15 minutes, as often as it is used: bind it to the browser. Rejects with an {@link EdgemintError}; `invalid_handle` means "start again".
  */
 export interface Authorization {
   /** What the user is to be asked. */

@@ -235,7 +235,7 @@ fn r48_signing_in_and_every_refused_act_of_a_login_page_are_events() {
     assert_eq!(page.send("complete", &body).status(), 200);
     let [event] = world.events().try_into().unwrap();
     assert_eq!(event.reason, "session_opened");
-    assert_eq!(event.client_id, Some(app.id.clone()));
+    assert_eq!(event.client_id, Some(app.id));
     assert!(event.detail.unwrap().starts_with("grants/demo/"));
     for (act, body, code) in [
         (

@@ -72,7 +72,8 @@ test("the demo is set up once, says its facts, and stops when its command is gon
         ...["base_url", "issuer", "token_endpoint", "jwks_uri", "client_id", "client_secret"],
         ...["scope", "api", "authorization_endpoint", "public_client_id", "confidential_client_id"],
         ...["confidential_client_secret", "redirect_uri", "user_scope", "demo_user", "login_url"],
-        ...["app_url", "refresh_token"],
+        ...["app_url", "revocation_endpoint", "introspection_endpoint", "refresh_token"],
+        "refresh_token_client_id",
       ];
       assert.deepEqual(Object.keys(demo), members);
       before = demo;
