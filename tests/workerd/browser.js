@@ -10,16 +10,28 @@ import { json } from "./world.js";
 /** The member that stands for an element: section 11. */
 const ELEMENT = "element-6066-11e4-a52e-4f735466cecf";
 
+/**
+ * Starts ChromeDriver. It chooses a port and then binds it twice, for IPv4 and IPv6: if somebody else has
+ * one of them, it ends, and another start finds another port.
+ */
+async function startDriver() {
+  for (let attempt = 0; attempt < 10; attempt += 1) {
+    const driver = spawn("chromedriver", ["--port=0"], { stdio: ["ignore", "pipe", "inherit"] });
+    const ended = once(driver, "exit");
+    for await (const line of createInterface(driver.stdout)) {
+      const port = /started successfully on port (\d+)/.exec(line)?.[1];
+      if (port === undefined) continue;
+      driver.stdout.resume();
+      return { driver, ended, port };
+    }
+    await ended;
+  }
+  throw new Error("chromedriver did not start in ten attempts");
+}
+
 /** Starts ChromeDriver on a free port, and a browser with the flags of webdriver.json. */
 export async function startBrowser() {
-  const driver = spawn("chromedriver", ["--port=0"], { stdio: ["ignore", "pipe", "inherit"] });
-  const ended = once(driver, "exit");
-  let port = "";
-  for await (const line of createInterface(driver.stdout)) {
-    port = /started successfully on port (\d+)/.exec(line)?.[1] ?? "";
-    if (port !== "") break;
-  }
-  driver.stdout.resume();
+  const { driver, ended, port } = await startDriver();
   const base = `http://127.0.0.1:${port}/session`;
 
   /** @param {string} method @param {string} url @param {unknown} [body] @returns {Promise<any>} */
