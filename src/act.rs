@@ -58,15 +58,11 @@ impl Act {
     /// assert!(Act::parse(r#"{"listSessions":{"tenant":"demo"}}"#).is_err());
     /// ```
     pub fn parse(text: &str) -> Result<Self, JsonError> {
-        let (name, value) = Members::of(json::parse(text)?)?.only()?;
-        Self::read(&name, value).map_err(|error| error.within(&name))
+        json::read_named(text, Self::read)
     }
 
     /// Reads the members of the act of this name.
     pub(crate) fn read(name: &str, value: Value) -> Result<Self, JsonError> {
-        if !NAMES.contains(&name) {
-            return Command::read(name, value).map(|command| Self(Kind::Directory(command)));
-        }
         let mut members = Members::of(value)?;
         let act = &mut members;
         let kind = match name {
@@ -94,25 +90,16 @@ impl Act {
                 subject: act.take("subject")?,
                 id: act.take("id")?,
             },
-            _ => Kind::EndUserSessions {
+            "endUserSessions" => Kind::EndUserSessions {
                 tenant: act.take("tenant")?,
                 subject: act.take("subject")?,
             },
+            _ => return Command::read(name, members).map(|command| Self(Kind::Directory(command))),
         };
         members.finish()?;
         Ok(Self(kind))
     }
 }
-
-/// The acts that are not the directory's.
-const NAMES: [&str; 6] = [
-    "inspectAuthorization",
-    "completeAuthorization",
-    "denyAuthorization",
-    "listSessions",
-    "endSession",
-    "endUserSessions",
-];
 
 impl<H: Host> Issuer<H> {
     /// Carries out an act; what came of it is JSON. Whoever may call this is an administrator: nothing

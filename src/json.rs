@@ -107,7 +107,7 @@ impl JsonError {
         Self(["unknown member `", &name, "`"].concat())
     }
 
-    pub(crate) fn within(self, name: &str) -> Self {
+    fn within(self, name: &str) -> Self {
         Self([name, ": ", &self.0].concat())
     }
 }
@@ -172,6 +172,15 @@ impl Members {
 /// Reads a whole text.
 pub(crate) fn read<T: Member>(text: &str) -> Result<T, JsonError> {
     T::read(parse(text)?)
+}
+
+/// Reads a text that is an object with one member, by the name of that member.
+pub(crate) fn read_named<T>(
+    text: &str,
+    read: impl FnOnce(&str, Value) -> Result<T, JsonError>,
+) -> Result<T, JsonError> {
+    let (name, value) = Members::of(parse(text)?)?.only()?;
+    read(&name, value).map_err(|error| error.within(&name))
 }
 
 /// The value of a text, of any form.

@@ -203,12 +203,11 @@ impl Command {
     /// assert!(error.to_string().starts_with("createTenant: tenant: expected 1 to 63"));
     /// ```
     pub fn parse(text: &str) -> Result<Self, JsonError> {
-        let (act, value) = Members::of(json::parse(text)?)?.only()?;
-        Self::read(&act, value).map_err(|error| error.within(&act))
+        json::read_named(text, |name, value| Self::read(name, Members::of(value)?))
     }
 
-    pub(crate) fn read(name: &str, value: Value) -> Result<Self, JsonError> {
-        let mut members = Members::of(value)?;
+    /// Reads the command of this name.
+    pub(crate) fn read(name: &str, mut members: Members) -> Result<Self, JsonError> {
         let act = &mut members;
         let command = match name {
             "createTenant" => Self::CreateTenant {

@@ -14,7 +14,7 @@ use crate::client::{Application, ClientId, GrantType, RedirectUri};
 use crate::directory::{Tenant, TenantName};
 use crate::error::Reason;
 use crate::event::{Event, EventSink};
-use crate::grant::{AuthorizationRequest, GrantedScopes, Redirection, with_query};
+use crate::grant::{AuthorizationRequest, GrantedScopes, HANDLE_LIFETIME, Redirection, with_query};
 use crate::issuer::{Host, Issuer};
 use crate::time::UnixTime;
 
@@ -130,7 +130,7 @@ impl<H: Host> Issuer<H> {
         if form.get("code_challenge_method") != Some("S256") || !is_challenge(challenge) {
             return Err(Reason::Challenge);
         }
-        let mut request = AuthorizationRequest {
+        let request = AuthorizationRequest {
             tenant: tenant_name.clone(),
             client_id: door.client.client_id.clone(),
             redirect_uri: door.redirect_uri.clone(),
@@ -140,10 +140,10 @@ impl<H: Host> Issuer<H> {
             challenge: challenge.to_owned(),
             login_hint: form.get("login_hint").map(str::to_owned),
             prompt: form.get("prompt").map(str::to_owned),
-            expires: now,
+            expires: now.plus(HANDLE_LIFETIME),
         };
         let login = door.tenant.login_url.as_ref().ok_or(Reason::NoLoginPage)?;
-        let handle = self.handle_of(&mut request, now).await?;
+        let handle = self.handle_of(&request).await?;
         let parameters = [("handle", handle.as_str())].into_iter();
         Ok(with_query(login.as_str(), parameters))
     }

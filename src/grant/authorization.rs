@@ -12,7 +12,7 @@ use super::record::{CODE_LIFETIME, Consent, Grant, GrantedScopes};
 use super::session::epochs;
 use super::store::User;
 use super::token::{GrantToken, Id, Place, Purpose, current_key};
-use crate::api::{RoleName, Scope, split};
+use crate::api::{ApiUri, RoleName, Scope, split};
 use crate::client::{Application, ClientId, GrantType, RedirectUri};
 use crate::directory::{AdministrationError, Tenant, TenantName, invalid};
 use crate::endpoint::form::encode;
@@ -26,7 +26,7 @@ use crate::store::{Expected, Put, Store};
 use crate::time::UnixTime;
 
 /// Seconds that a user may take to sign in.
-const HANDLE_LIFETIME: u64 = 900;
+pub(crate) const HANDLE_LIFETIME: u64 = 900;
 /// Bytes of JSON that a login page may add to access tokens.
 const MAX_CLAIMS: usize = 4_096;
 /// Levels of nesting in them: they are read again inside of other objects.
@@ -182,12 +182,7 @@ type Done<T = String> = Result<T, AdministrationError>;
 
 impl<H: Host> Issuer<H> {
     /// The handle under which the login page is asked.
-    pub(crate) async fn handle_of(
-        &self,
-        request: &mut AuthorizationRequest,
-        now: UnixTime,
-    ) -> Result<String, Reason> {
-        request.expires = now.plus(HANDLE_LIFETIME);
+    pub(crate) async fn handle_of(&self, request: &AuthorizationRequest) -> Result<String, Reason> {
         let text = json::write(request)?;
         let host = self.host();
         let master = self.masters().current();
@@ -279,13 +274,16 @@ impl<H: Host> Issuer<H> {
         let place = Place::new(&request.tenant, &subject, Id::new(entropy::bytes(entropy)?));
         let user = grants.get(&place.user_key()?).await?;
         let user_epoch = User::epoch(user.as_ref().map(|user| user.value.as_str()))?;
-        let redirect_uri = request.redirect_uri.as_str();
+        let back = Redirection {
+            uri: request.redirect_uri.as_str(),
+            state: request.state.as_deref(),
+        };
         let consent = Consent {
             client_id: request.client_id,
             subject,
             scopes: consented,
             claims,
-            redirect_uri: request.redirect_named.then(|| redirect_uri.to_owned()),
+            redirect_uri: request.redirect_named.then(|| back.uri.to_owned()),
             challenge: request.challenge,
         };
         let salt = Id::new(entropy::bytes(entropy)?);
@@ -306,13 +304,7 @@ impl<H: Host> Issuer<H> {
             client_id: Some(client.client_id.to_string()),
             ..Event::done("session_opened", key.to_string(), now)
         });
-        let back = Redirection {
-            uri: redirect_uri,
-            state: request.state.as_deref(),
-        };
-        Ok(json::write(&Answered {
-            redirect_to: back.to(&[("code", &code)], &self.identifier(&request.tenant)),
-        })?)
+        self.answered(&back, &request.tenant, ("code", &code))
     }
 
     /// Answers that there will be no code, and where to send the browser with that.
@@ -337,9 +329,13 @@ impl<H: Host> Issuer<H> {
             uri: request.redirect_uri.as_str(),
             state: request.state.as_deref(),
         };
-        Ok(json::write(&Answered {
-            redirect_to: back.to(&[("error", error)], &self.identifier(&request.tenant)),
-        })?)
+        self.answered(&back, &request.tenant, ("error", error))
+    }
+
+    /// Where to send the browser with the answer.
+    fn answered(&self, back: &Redirection<'_>, tenant: &TenantName, answer: (&str, &str)) -> Done {
+        let redirect_to = back.to(&[answer], &self.identifier(tenant));
+        Ok(json::write(&Answered { redirect_to })?)
     }
 
     async fn open(
@@ -408,27 +404,26 @@ fn consented(asked: Vec<GrantedScopes>, agreed: Option<Vec<String>>) -> Done<Vec
     let Some(agreed) = agreed else {
         return Ok(asked);
     };
-    let of = |agreed: &str| {
+    let parse = |agreed: &String| {
         let scope = Scope::parse(agreed).ok()?;
         let (api, name) = split(scope.only()?, None)?;
         Some((api, RoleName::new(name)?))
     };
+    let agreed: Vec<_> = agreed.iter().map(parse).collect();
+    let mut unasked = agreed.clone();
     let mut granted: Vec<GrantedScopes> = Vec::new();
-    let mut count = 0;
-    for asked in asked {
-        let mut scopes = asked.scopes;
+    for GrantedScopes { api, mut scopes } in asked {
         scopes.retain(|scope| {
-            let agrees = |agreed: &String| {
-                of(agreed).is_some_and(|(api, name)| api == asked.api && name == *scope)
+            let is_it = |agreed: &Option<(ApiUri, RoleName)>| {
+                agreed
+                    .as_ref()
+                    .is_some_and(|(of, name)| *of == api && name == scope)
             };
-            agreed.iter().any(agrees)
+            unasked.retain(|agreed| !is_it(agreed));
+            agreed.iter().any(is_it)
         });
-        count += scopes.len();
         if !scopes.is_empty() {
-            granted.push(GrantedScopes {
-                api: asked.api,
-                scopes,
-            });
+            granted.push(GrantedScopes { api, scopes });
         }
     }
     if granted.is_empty() {
@@ -436,9 +431,7 @@ fn consented(asked: Vec<GrantedScopes>, agreed: Option<Vec<String>>) -> Done<Vec
             "no scope was consented to; deny the authorization instead",
         ));
     }
-    let repeated = |(at, scope): (usize, &String)| agreed.iter().skip(at + 1).any(|o| o == scope);
-    let distinct = agreed.len() - agreed.iter().enumerate().filter(|s| repeated(*s)).count();
-    if count != distinct {
+    if !unasked.is_empty() {
         return Err(invalid("scopes were consented to that were not asked for"));
     }
     Ok(granted)

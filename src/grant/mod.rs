@@ -31,7 +31,9 @@ pub use record::{Grant, GrantedScopes, Revocation, State, Transition};
 pub use store::GrantStore;
 pub use token::{Id, Secret};
 
-pub(crate) use authorization::{AuthorizationRequest, Completion, Redirection, with_query};
+pub(crate) use authorization::{
+    AuthorizationRequest, Completion, HANDLE_LIFETIME, Redirection, with_query,
+};
 pub(crate) use client_credentials::issue as issue_to_client;
 pub(crate) use issue::{Issued, Party, Ring};
 pub(crate) use session::{Exchange, epochs, policy, present, step, terms};

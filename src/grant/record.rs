@@ -250,7 +250,7 @@ impl Grant {
                 if now >= self.code.expires_at {
                     return Err(Refusal::Expired);
                 }
-                self.step(0, presented, terms, now)
+                self.used(0, now, presented, terms, now)
             }
         }
     }
@@ -283,13 +283,11 @@ impl Grant {
             return Err(Refusal::Ahead);
         }
         if given == current {
-            return match terms.policy.mode {
-                RefreshMode::Rotate => {
-                    let next = current.checked_add(1).ok_or(Refusal::Expired)?;
-                    self.step(next, presented, terms, now)
-                }
-                RefreshMode::Reusable => self.reuse(current, presented, terms, now),
+            let (generation, rotated_at) = match terms.policy.mode {
+                RefreshMode::Rotate => (current.checked_add(1).ok_or(Refusal::Expired)?, now),
+                RefreshMode::Reusable => (current, rotated_at),
             };
+            return self.used(generation, rotated_at, presented, terms, now);
         }
         // An answer may have been lost, or two tabs may have asked at once: they get the same token.
         let grace = u64::from(terms.policy.grace);
@@ -336,40 +334,19 @@ impl Grant {
         self.created_at.plus(u64::from(policy.absolute))
     }
 
-    /// To a new generation.
-    fn step(
+    /// Active at this generation, and used now.
+    fn used(
         &self,
         generation: u32,
+        rotated_at: UnixTime,
         presented: &Presented,
         terms: &Terms,
         now: UnixTime,
     ) -> Result<Transition, Refusal> {
         let state = State::Active {
             generation,
-            rotated_at: now,
+            rotated_at,
         };
-        self.used(state, generation, presented, terms, now)
-    }
-
-    /// The same token once more.
-    fn reuse(
-        &self,
-        generation: u32,
-        presented: &Presented,
-        terms: &Terms,
-        now: UnixTime,
-    ) -> Result<Transition, Refusal> {
-        self.used(self.state, generation, presented, terms, now)
-    }
-
-    fn used(
-        &self,
-        state: State,
-        generation: u32,
-        presented: &Presented,
-        terms: &Terms,
-        now: UnixTime,
-    ) -> Result<Transition, Refusal> {
         let idle_end = now.plus(u64::from(terms.policy.idle));
         let changed = Self {
             state,
