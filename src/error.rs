@@ -60,9 +60,6 @@ pub enum Reason {
     SecretLapsed,
     /// The application is disabled.
     ClientDisabled,
-    /// All of its secrets were hashed under a master key that this service does not have. The caller
-    /// may not know: it would tell that the client exists.
-    SecretsUnreadable,
     // What is asked for
     /// `grant_type` is missing.
     GrantTypeMissing,
@@ -147,9 +144,10 @@ pub enum Reason {
     },
     /// The tenant's ring has no key that signs with the algorithm now.
     NoSigningKey(&'static str),
-    /// The private key was sealed under a master key that this service does not have.
+    /// The tenant's secret or a private key is sealed under a master key that this service does not have.
+    /// Every client of the tenant hears the same, known or not.
     UnknownMasterKey,
-    /// The private key was altered, or the master key is not the one it was sealed under.
+    /// The tenant's secret or a private key was altered, or the master key is not the one it was sealed under.
     BrokenSeal,
     /// The signer failed.
     Signing(String),
@@ -251,8 +249,7 @@ impl Reason {
             | Self::UnknownClient
             | Self::WrongSecret
             | Self::SecretLapsed
-            | Self::ClientDisabled
-            | Self::SecretsUnreadable => INVALID_CLIENT,
+            | Self::ClientDisabled => INVALID_CLIENT,
             Self::GrantTypeUnknown => wire(
                 400,
                 "unsupported_grant_type",
@@ -382,11 +379,7 @@ impl Reason {
     /// Whether this side is at fault, whatever the caller is told.
     #[must_use]
     pub const fn is_fault(&self) -> bool {
-        self.wire().status >= 500
-            || matches!(
-                self,
-                Self::SecretsUnreadable | Self::Grant(Refusal::Ahead, ..)
-            )
+        self.wire().status >= 500 || matches!(self, Self::Grant(Refusal::Ahead, ..))
     }
 
     /// A stable name for events and logs.
@@ -453,7 +446,6 @@ impl Reason {
             Self::CorruptRecord { .. } => "corrupt_record",
             Self::NoSigningKey(_) => "no_signing_key",
             Self::UnknownMasterKey => "unknown_master_key",
-            Self::SecretsUnreadable => "secrets_unreadable",
             Self::BrokenSeal => "broken_seal",
             Self::Signing(_) => "signing",
             Self::Entropy => "entropy",

@@ -14,7 +14,7 @@ use crate::entropy::Entropy;
 use crate::error::Reason;
 use crate::event::{Event, EventSink};
 use crate::grant::GrantStore;
-use crate::key::{Algorithm, MasterKeys, Signer};
+use crate::key::{Algorithm, MasterKeys, Signer, TenantKeys};
 use crate::store::Store;
 use crate::time::UnixTime;
 use crate::token::Unsigned;
@@ -201,6 +201,7 @@ pub struct Issuer<H: Host> {
 /// The private key that signs now, and its id.
 pub(crate) struct ActiveKey<K> {
     pub(crate) kid: String,
+    pub(crate) algorithm: Algorithm,
     private: Rc<K>,
 }
 
@@ -308,27 +309,45 @@ impl<H: Host> Issuer<H> {
         [self.config.base_url.as_str(), "/", tenant.as_str()].concat()
     }
 
-    /// The key that signs with `algorithm` now, unsealed and imported on its first use.
+    /// The working keys of a tenant, unsealed on their first use.
+    pub(crate) async fn tenant_keys(
+        &self,
+        loaded: &LoadedRing<<H::Signer as Signer>::Key>,
+        tenant: &TenantName,
+    ) -> Result<Rc<TenantKeys>, Reason> {
+        let keys = loaded.tenant_keys(tenant, &self.masters, self.host.signer());
+        Ok(keys.await?)
+    }
+
+    /// The key that signs now, of the preferred algorithm if that has one, unsealed and imported on its first use.
     pub(crate) async fn signing_key(
         &self,
         loaded: &LoadedRing<<H::Signer as Signer>::Key>,
         tenant: &TenantName,
-        algorithm: Algorithm,
+        preferred: Algorithm,
         now: UnixTime,
     ) -> Result<ActiveKey<<H::Signer as Signer>::Key>, Reason> {
-        let none = Reason::NoSigningKey(algorithm.name());
-        let Some(key) = loaded.ring.active(algorithm, now) else {
-            return Err(none);
+        let Some(key) = loaded.ring.signing(preferred, now) else {
+            return Err(Reason::NoSigningKey(preferred.name()));
         };
+        let algorithm = key.public().algorithm();
         let kid = key.kid().to_owned();
         if let Some(private) = loaded.imported(&kid) {
-            return Ok(ActiveKey { kid, private });
+            return Ok(ActiveKey {
+                kid,
+                algorithm,
+                private,
+            });
         }
         let signer = self.host.signer();
         let unsealed = key.unseal(tenant.as_str(), &self.masters, signer).await?;
         let private = Rc::new(signer.import(algorithm, &unsealed).await?);
         loaded.keep(&kid, Rc::clone(&private));
-        Ok(ActiveKey { kid, private })
+        Ok(ActiveKey {
+            kid,
+            algorithm,
+            private,
+        })
     }
 
     /// Puts the signature to a token.

@@ -3,12 +3,12 @@
 use base64ct::{Base64, Encoding};
 use zeroize::Zeroizing;
 
-use super::secret::{PresentedSecret, SecretRecord};
+use super::secret::PresentedSecret;
 use super::{Application, ClientId, ClientKind, ClientSecret};
 use crate::directory::TenantName;
 use crate::endpoint::form::{self, Form};
 use crate::error::Reason;
-use crate::key::MasterKeys;
+use crate::key::TenantKeys;
 use crate::time::UnixTime;
 
 /// Who a request says it is from, and the proof. Well-formed; not yet checked.
@@ -88,7 +88,7 @@ pub(crate) fn authenticate<'a>(
     credentials: &Credentials,
     application: Option<&'a Application>,
     tenant: &TenantName,
-    masters: &MasterKeys,
+    keys: &TenantKeys,
     now: UnixTime,
 ) -> Result<&'a Application, Reason> {
     let Some(secret) = &credentials.secret else {
@@ -102,13 +102,9 @@ pub(crate) fn authenticate<'a>(
         };
     };
     let owner = (tenant, &credentials.client_id);
-    let presented = PresentedSecret::hash(secret, owner, masters);
+    let presented = PresentedSecret::hash(secret, owner, keys).ok_or(Reason::SecretMalformed)?;
     let application = application.ok_or(Reason::UnknownClient)?;
     let (mut valid, mut lapsed) = (false, false);
-    let ours = |secret: &SecretRecord| secret.is_under(masters);
-    if !application.secrets.is_empty() && !application.secrets.iter().any(ours) {
-        return Err(Reason::SecretsUnreadable);
-    }
     for secret in &application.secrets {
         let matches = bool::from(secret.matches(&presented));
         if secret.is_valid_at(now) {

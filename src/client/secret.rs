@@ -12,7 +12,7 @@ use super::ClientId;
 use crate::directory::TenantName;
 use crate::entropy::{self, Entropy, EntropyError};
 use crate::json::record;
-use crate::key::MasterKeys;
+use crate::key::TenantKeys;
 use crate::time::UnixTime;
 
 /// How a secret made here starts, so that scanners can recognise one that leaked.
@@ -109,9 +109,7 @@ pub struct SecretRecord {
     pub starts: UnixTime,
     /// From when it is accepted no more.
     pub ends: UnixTime,
-    /// Which master key the hash is under.
-    master: String,
-    /// HMAC-SHA-256 in base64url.
+    /// HMAC-SHA-256 under the tenant's pepper, in base64url.
     hash: String,
 }
 
@@ -121,7 +119,6 @@ record!(SecretRecord {
     hint = "hint",
     starts = "starts",
     ends = "ends",
-    master = "master",
     hash = "hash",
 });
 
@@ -134,17 +131,15 @@ impl SecretRecord {
         display_name: String,
         validity: std::ops::Range<UnixTime>,
         owner: (&TenantName, &ClientId),
-        masters: &MasterKeys,
+        keys: &TenantKeys,
     ) -> Option<Self> {
-        let hashes = PresentedSecret::hash(secret, owner, masters);
-        let (master, hash) = hashes.0.into_iter().next()?;
+        let PresentedSecret(hash) = PresentedSecret::hash(secret, owner, keys)?;
         Some(Self {
             key_id,
             display_name,
             hint: secret.hint(),
             starts: validity.start,
             ends: validity.end,
-            master,
             hash: Base64UrlUnpadded::encode_string(&hash),
         })
     }
@@ -155,45 +150,32 @@ impl SecretRecord {
         self.starts <= now && now < self.ends
     }
 
-    /// Whether it was hashed under one of these master keys, and so can be compared at all.
-    pub(crate) fn is_under(&self, masters: &MasterKeys) -> bool {
-        masters.iter().any(|key| key.id() == self.master)
-    }
-
     /// Compares in constant time. A record that cannot be decoded matches nothing.
     pub(crate) fn matches(&self, presented: &PresentedSecret) -> Choice {
         let mut stored = [0; 32];
         let decoded =
             Base64UrlUnpadded::decode(&self.hash, &mut stored).is_ok_and(|b| b.len() == 32);
-        let mut matches = Choice::from(0);
-        for (master, hash) in &presented.0 {
-            let comparable = Choice::from(u8::from(decoded && *master == self.master));
-            matches |= comparable & hash.ct_eq(&stored);
-        }
-        matches
+        Choice::from(u8::from(decoded)) & presented.0.ct_eq(&stored)
     }
 }
 
-/// A presented secret, hashed under each master key. The work is done before the application is
-/// known, so an unknown one costs the same as a known one.
-pub(crate) struct PresentedSecret(Vec<(String, [u8; 32])>);
+/// A presented secret, hashed. The work is done before the application is known, so an unknown one costs
+/// the same as a known one.
+pub(crate) struct PresentedSecret([u8; 32]);
 
 impl PresentedSecret {
     pub(crate) fn hash(
         secret: &ClientSecret,
         (tenant, client): (&TenantName, &ClientId),
-        masters: &MasterKeys,
-    ) -> Self {
+        keys: &TenantKeys,
+    ) -> Option<Self> {
         let fields = [
             b"client secret".as_slice(),
             tenant.as_str().as_bytes(),
             client.as_str().as_bytes(),
             secret.0.as_bytes(),
         ];
-        let hashes = masters
-            .iter()
-            .filter_map(|key| Some((key.id().to_owned(), key.digest(&fields)?)));
-        Self(hashes.collect())
+        keys.digest(&fields).map(Self)
     }
 }
 

@@ -214,9 +214,11 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
                 }
                 let key_id = entropy::uuid(self.entropy)?;
                 let name = display_name.unwrap_or_else(|| key_id.clone());
+                let ring = self.reader.ring(self.store, &tenant, now).await?;
+                let ring = ring.ok_or_else(|| missing("tenant", &tenant))?;
+                let keys = ring.tenant_keys(&tenant, self.masters, self.signer).await?;
                 let owner = (&tenant, &client_id);
-                let record =
-                    SecretRecord::new(&secret, key_id, name, starts..ends, owner, self.masters);
+                let record = SecretRecord::new(&secret, key_id, name, starts..ends, owner, &keys);
                 let record = record.ok_or(Reason::Internal("no hash of the secret".into()))?;
                 self.add_secret(&tenant, &client_id, record, shown).await
             }
@@ -279,6 +281,7 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
                     ..Outcome::default()
                 })
             }
+            Command::ResealKeys { tenant } => self.reseal(&tenant).await,
         }
     }
 
@@ -448,15 +451,35 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
         algorithm: Algorithm,
         now: UnixTime,
     ) -> Done<()> {
-        let found = self
-            .load::<KeyRing>(&Name::Ring(tenant.clone()).key()?)
-            .await?;
-        if found.is_some_and(|(ring, _)| ring.active(algorithm, now).is_some()) {
-            return Ok(());
+        let key = Name::Ring(tenant.clone()).key()?;
+        let mut attempts = 2;
+        loop {
+            let found = self.load::<KeyRing>(&key).await?;
+            if found.is_some_and(|(ring, _)| ring.active(algorithm, now).is_some()) {
+                return Ok(());
+            }
+            attempts -= 1;
+            match self.add_key(tenant, algorithm, Some(now), now).await {
+                // Somebody else made the ring in between, and its secret and key are the tenant's.
+                Err(AdministrationError::Conflict(_)) if attempts > 0 => {}
+                done => return done.map(drop),
+            }
         }
-        self.add_key(tenant, algorithm, Some(now), now)
-            .await
-            .map(drop)
+    }
+
+    async fn reseal(&self, tenant: &TenantName) -> Done {
+        let name = Name::Ring(tenant.clone());
+        let key = name.key()?;
+        let Some((mut ring, version)) = self.load::<KeyRing>(&key).await? else {
+            return Err(missing("tenant", tenant));
+        };
+        let resealed = ring.reseal(tenant.as_str(), self.masters, self.signer, self.entropy);
+        if resealed.await? {
+            let stale = AdministrationError::Conflict(format!("the key ring of `{tenant}`"));
+            self.write(&key, text(&ring), version, stale).await?;
+            self.reader.forget(&name);
+        }
+        Ok(Outcome::default())
     }
 
     async fn add_key(
@@ -468,10 +491,14 @@ impl<S: Store, G: Signer, E: Entropy> Administration<'_, S, G, E> {
     ) -> Done<String> {
         let key = Name::Ring(tenant.clone()).key()?;
         let generated = self.signer.generate(algorithm).await?;
-        let (mut ring, version) = self
-            .load(&key)
-            .await?
-            .unwrap_or((KeyRing::default(), Expected::Absent));
+        let (mut ring, version) = match self.load(&key).await? {
+            Some(found) => found,
+            None => {
+                let (cipher, entropy) = (self.signer, self.entropy);
+                let ring = KeyRing::new(tenant.as_str(), self.masters, cipher, entropy).await?;
+                (ring, Expected::Absent)
+            }
+        };
         // The first key of an algorithm signs at once: nobody holds a JWKS that lacks it for long, and
         // there is nothing else to sign with.
         let announced = ring

@@ -178,6 +178,11 @@ pub enum Command {
         /// hours, when every cached JWKS has it. A start that has passed is now: for emergencies.
         starts: Option<UnixTime>,
     },
+    /// Seals under the current master key what is sealed in the tenant's key ring under the previous one.
+    ResealKeys {
+        /// Of this tenant.
+        tenant: TenantName,
+    },
 }
 
 /// An app role, or a scope, to declare.
@@ -294,6 +299,9 @@ impl Command {
                 tenant: act.take("tenant")?,
                 algorithm: act.take("algorithm")?,
                 starts: act.take("starts")?,
+            },
+            "resealKeys" => Self::ResealKeys {
+                tenant: act.take("tenant")?,
             },
             _ => return Err(JsonError::expected("the name of an act")),
         };

@@ -13,7 +13,7 @@ use crate::api::{ADMIN_API, Api, ApiUri, administration_api};
 use crate::client::{Application, ClientId};
 use crate::error::Reason;
 use crate::json::{self, Member};
-use crate::key::KeyRing;
+use crate::key::{Cipher, KeyRing, MasterKeys, SealError, TenantKeys};
 use crate::store::{Key, Store};
 use crate::time::UnixTime;
 
@@ -26,13 +26,30 @@ pub(crate) struct Caching {
     pub(crate) capacity: usize,
 }
 
-/// A key ring with the private keys that have been imported so far.
+/// A key ring with what of it has been unsealed so far.
 pub(crate) struct LoadedRing<K> {
     pub(crate) ring: KeyRing,
+    keys: RefCell<Option<Rc<TenantKeys>>>,
     imported: RefCell<Vec<(String, Rc<K>)>>,
 }
 
 impl<K> LoadedRing<K> {
+    /// The working keys of the tenant, unsealed on their first use.
+    pub(crate) async fn tenant_keys(
+        &self,
+        tenant: &TenantName,
+        masters: &MasterKeys,
+        cipher: &impl Cipher,
+    ) -> Result<Rc<TenantKeys>, SealError> {
+        if let Some(keys) = &*self.keys.borrow() {
+            return Ok(Rc::clone(keys));
+        }
+        let opened = self.ring.tenant_keys(tenant.as_str(), masters, cipher);
+        let keys = Rc::new(opened.await?);
+        self.keys.replace(Some(Rc::clone(&keys)));
+        Ok(keys)
+    }
+
     /// The imported private key, if this ring has been signed with before.
     pub(crate) fn imported(&self, kid: &str) -> Option<Rc<K>> {
         let imported = self.imported.borrow();
@@ -40,6 +57,17 @@ impl<K> LoadedRing<K> {
             .iter()
             .find(|(known, _)| known == kid)
             .map(|(_, key)| Rc::clone(key))
+    }
+
+    /// A ring as it was read. What was unsealed of the one `before` and is the same in it is kept: an id, of
+    /// a key or of the secret, is made from what it names.
+    fn new(ring: KeyRing, before: Option<&Self>) -> Self {
+        let same = before.filter(|before| before.ring.secret().id() == ring.secret().id());
+        Self {
+            keys: RefCell::new(same.and_then(|before| before.keys.borrow().clone())),
+            imported: before.map_or_else(RefCell::default, |before| before.imported.clone()),
+            ring,
+        }
     }
 
     /// Keeps an imported private key.
@@ -225,15 +253,8 @@ impl<K> DirectoryReader<K> {
             Name::Tenant(_) => Record::Tenant(Rc::new(parse(&key, &found.value)?)),
             Name::Ring(_) => {
                 let ring = parse(&key, &found.value)?;
-                // A key id is the key's own hash: what was imported under it is still the same key.
-                let imported = match self.records.peek(&name) {
-                    Some(Record::Ring(before)) => before.imported.borrow().clone(),
-                    _ => Vec::new(),
-                };
-                Record::Ring(Rc::new(LoadedRing {
-                    ring,
-                    imported: RefCell::new(imported),
-                }))
+                let before = self.records.peek(&name).and_then(Record::ring);
+                Record::Ring(Rc::new(LoadedRing::new(ring, before.as_deref())))
             }
             Name::Application(..) => Record::Application(Rc::new(parse(&key, &found.value)?)),
             Name::Api(..) => Record::Api(Rc::new(parse(&key, &found.value)?)),

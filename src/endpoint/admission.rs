@@ -16,6 +16,7 @@ use crate::directory::{Tenant, TenantName};
 use crate::error::Reason;
 use crate::grant::{Party, Ring};
 use crate::issuer::{Host, Issuer};
+use crate::key::TenantKeys;
 use crate::time::UnixTime;
 
 /// Parameters that a URL must not carry: RFC 6749 section 2.3.1 and OAuth 2.1 section 3.2. What is in
@@ -40,7 +41,8 @@ const BODY_ONLY: [&str; 14] = [
 /// A request of an authenticated client.
 pub(super) struct Admitted<'a, H: Host> {
     pub(super) form: Form,
-    pub(super) ring: Result<Ring<H>, Reason>,
+    pub(super) ring: Ring<H>,
+    keys: Rc<TenantKeys>,
     tenant_name: &'a TenantName,
     tenant: Rc<Tenant>,
     client: Rc<Application>,
@@ -52,6 +54,7 @@ impl<H: Host> Admitted<'_, H> {
             tenant_name: self.tenant_name,
             tenant: &self.tenant,
             client: &self.client,
+            keys: &self.keys,
         }
     }
 }
@@ -81,17 +84,16 @@ impl<H: Host> Issuer<H> {
         context.client_id = application
             .as_ref()
             .map(|known| known.client_id.to_string());
-        let masters = self.masters();
-        authenticate(
-            &credentials,
-            application.as_deref(),
-            tenant_name,
-            masters,
-            now,
-        )?;
+        // Before it matters who asks, so that a ring that does not open tells nothing of clients.
+        let none = Reason::NoSigningKey(tenant.algorithm.name());
+        let ring = ring?.ok_or(none)?;
+        let keys = self.tenant_keys(&ring, tenant_name).await?;
+        let known = application.as_deref();
+        authenticate(&credentials, known, tenant_name, &keys, now)?;
         Ok(Admitted {
             form,
             ring,
+            keys,
             tenant_name,
             tenant,
             client: application.ok_or(Reason::UnknownClient)?,

@@ -80,7 +80,7 @@ impl<H: Host> Issuer<H> {
         token: GrantToken,
         now: UnixTime,
     ) -> Result<Option<Token>, Reason> {
-        let Ok((place, presented)) = present(self, party, token) else {
+        let Ok((place, presented)) = present(party, token) else {
             return Ok(None);
         };
         let Some((grant, user_epoch)) = self.grant(&place).await? else {

@@ -26,7 +26,7 @@ impl<H: Host> Issuer<H> {
             return Ok(Response::empty());
         }
         let (place, command) = match GrantToken::parse(Purpose::Refresh, token) {
-            Some(token) => match present(self, admitted.party(), token) {
+            Some(token) => match present(admitted.party(), token) {
                 Ok((place, presented)) => (place, Command::Revoke { presented }),
                 Err(_) => return Ok(Response::empty()),
             },

@@ -3,6 +3,8 @@
 //! After the client has been admitted, checks are made in this order: grant type known; grant type
 //! allowed for this client; target and scope.
 
+use std::rc::Rc;
+
 use serde::Serialize;
 
 use super::Context;
@@ -35,9 +37,9 @@ impl<H: Host> Issuer<H> {
         now: UnixTime,
         context: &mut Context,
     ) -> Result<Response, Reason> {
-        let mut admitted = self.admit(tenant_name, request, now, context).await?;
-        let ring = std::mem::replace(&mut admitted.ring, Ok(None));
+        let admitted = self.admit(tenant_name, request, now, context).await?;
         let (form, party) = (&admitted.form, admitted.party());
+        let ring = Rc::clone(&admitted.ring);
         let grant_type = GrantType::parse(form)?;
         if grant_type != GrantType::ClientCredentials && self.grants().is_err() {
             return Err(Reason::GrantTypeUnknown);
@@ -46,10 +48,10 @@ impl<H: Host> Issuer<H> {
         let by_resource = form.resources().next().is_some();
         let issued = match TokenRequest::parse(grant_type, form)? {
             TokenRequest::ClientCredentials(target) => {
-                issue_to_client(self, party, &target, by_resource, ring?, now).await?
+                issue_to_client(self, party, &target, by_resource, ring, now).await?
             }
             TokenRequest::Exchange(exchange) => {
-                exchange.issue(self, party, by_resource, ring?, now).await?
+                exchange.issue(self, party, by_resource, ring, now).await?
             }
         };
         respond(&issued)

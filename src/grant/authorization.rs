@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::record::{CODE_LIFETIME, Consent, Grant, GrantedScopes};
 use super::session::epochs;
 use super::store::User;
-use super::token::{GrantToken, Id, Place, Purpose, current_key};
+use super::token::{GrantToken, Id, Place, Purpose, proof_key};
 use crate::api::{ApiUri, RoleName, Scope, split};
 use crate::client::{Application, ClientId, GrantType, RedirectUri};
 use crate::directory::{AdministrationError, Tenant, TenantName, invalid};
@@ -288,9 +288,13 @@ impl<H: Host> Issuer<H> {
         };
         let salt = Id::new(entropy::bytes(entropy)?);
         let grant = Grant::open(consent, salt, epochs(&tenant, &client), user_epoch, now);
-        let code = current_key(&place, self.masters())
+        let (store, directory) = (self.host().store(), self.directory());
+        let ring = directory.ring(store, &request.tenant, now).await?;
+        let ring = ring.ok_or(Reason::NoSigningKey(tenant.algorithm.name()))?;
+        let keys = self.tenant_keys(&ring, &request.tenant).await?;
+        let code = proof_key(&place, &keys)
             .and_then(|key| grant.code_proof(&key))
-            .and_then(|proof| GrantToken::text(Purpose::Code, &place, 0, &proof, self.masters()));
+            .and_then(|proof| GrantToken::text(Purpose::Code, &place, 0, &proof, &keys));
         let code = code.ok_or(Reason::Internal("no proof of the code".into()))?;
         let text = json::write(&grant)?;
         let expires = Some(now.plus(CODE_LIFETIME));

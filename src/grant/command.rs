@@ -42,8 +42,8 @@ pub enum Command {
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Presented {
-    /// The keys that may have made the proof, the current one first. They are this grant's only.
-    pub(crate) keys: Vec<ProofKey>,
+    /// The key that the proof is made with. It is this grant's only.
+    pub(crate) key: ProofKey,
     pub(crate) proof: Proof,
     pub(crate) generation: u32,
     pub(crate) client_id: ClientId,
@@ -200,7 +200,7 @@ impl Serialize for Refusal {
 named!(Refusal, "the name of a refusal");
 
 record!(Presented {
-    keys = "keys",
+    key = "key",
     proof = "proof",
     generation = "generation",
     client_id = "clientId",

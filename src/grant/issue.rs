@@ -11,7 +11,7 @@ use crate::entropy;
 use crate::error::Reason;
 use crate::issuer::{Host, Issuer};
 use crate::json::Object;
-use crate::key::Signer;
+use crate::key::{Signer, TenantKeys};
 use crate::time::UnixTime;
 use crate::token::AccessToken;
 
@@ -21,6 +21,8 @@ pub(crate) struct Party<'a> {
     pub(crate) tenant_name: &'a TenantName,
     pub(crate) tenant: &'a Tenant,
     pub(crate) client: &'a Application,
+    /// The keys of the tenant.
+    pub(crate) keys: &'a TenantKeys,
 }
 
 /// Tokens and what is said beside them.
@@ -49,7 +51,7 @@ pub(crate) struct Content<'a> {
 }
 
 /// A tenant's key ring as it was read for this request.
-pub(crate) type Ring<H> = Option<Rc<LoadedRing<<<H as Host>::Signer as Signer>::Key>>>;
+pub(crate) type Ring<H> = Rc<LoadedRing<<<H as Host>::Signer as Signer>::Key>>;
 
 impl Party<'_> {
     /// The API of that identifier; `by_resource` says that the request named it by `resource`, which has
@@ -72,11 +74,12 @@ impl Party<'_> {
         })
     }
 
-    /// Signs an access token for the API. Returns it with the seconds that it lives.
+    /// Signs an access token for the API, with the key of its algorithm or, while that has none that
+    /// signs, with another of the tenant. Returns it with the seconds that it lives.
     pub(crate) async fn mint<H: Host>(
         &self,
         issuer: &Issuer<H>,
-        ring: Ring<H>,
+        mut ring: Ring<H>,
         api: &Api,
         content: &Content<'_>,
         now: UnixTime,
@@ -101,21 +104,19 @@ impl Party<'_> {
             sid: content.session,
             claims: content.claims,
         };
-        let none = Reason::NoSigningKey(algorithm.name());
-        let mut ring = ring.ok_or(none.clone())?;
-        if ring.ring.active(algorithm, now).is_none() {
+        if !ring.ring.has(algorithm) {
             // The API may be newer than the ring that is cached here, and its first key with it.
             let store = issuer.host().store();
             let read = issuer
                 .directory()
                 .ring_again(store, self.tenant_name, now)
                 .await?;
-            ring = read.ok_or(none)?;
+            ring = read.ok_or(Reason::NoSigningKey(algorithm.name()))?;
         }
         let key = issuer
             .signing_key(&ring, self.tenant_name, algorithm, now)
             .await?;
-        let unsigned = token.unsigned(algorithm, &key.kid, now, expires_in)?;
+        let unsigned = token.unsigned(key.algorithm, &key.kid, now, expires_in)?;
         Ok((issuer.sign(&key, unsigned).await?, expires_in))
     }
 }

@@ -48,7 +48,7 @@ pub struct Grant {
     /// Where in its life it is.
     pub state: State,
     code: Code,
-    /// Goes into every proof, so that the master key alone makes none.
+    /// Goes into every proof, so that the tenant's secret alone makes none.
     salt: Id,
     epochs: Epochs,
     user_epoch: u64,
@@ -304,11 +304,13 @@ impl Grant {
 
     /// Whether the token is this grant's and this client's.
     fn check(&self, presented: &Presented, purpose: Purpose) -> Result<(), Refusal> {
-        let mut proven = Choice::from(0);
-        for key in &presented.keys {
-            proven |= key.proves(&presented.proof, purpose, self.salt, presented.generation);
-        }
-        if !bool::from(proven) {
+        let Presented {
+            key,
+            proof,
+            generation,
+            ..
+        } = presented;
+        if !bool::from(key.proves(proof, purpose, self.salt, *generation)) {
             return Err(Refusal::Forged);
         }
         if presented.client_id != self.client_id {
@@ -393,21 +395,23 @@ impl Grant {
             Some(asked) if asked.iter().all(holds) => asked.clone(),
             Some(_) => return Err(Refusal::Scope),
         };
-        let successor = |key: &ProofKey| {
-            Some(Successor {
-                generation,
-                proof: key.prove(Purpose::Refresh, self.salt, generation)?,
-                expires: self.ends(&terms.policy),
-            })
+        let successor = |proof| Successor {
+            generation,
+            proof,
+            expires: self.ends(&terms.policy),
         };
-        let key = presented.keys.first().filter(|_| terms.refreshable);
+        let proof = if terms.refreshable {
+            presented.key.prove(Purpose::Refresh, self.salt, generation)
+        } else {
+            None
+        };
         Ok(Issue {
             subject: self.subject.clone(),
             api: granted.api.clone(),
             scopes,
             claims: self.claims.clone(),
             ends: self.absolute_end(&terms.policy),
-            refresh: key.and_then(successor),
+            refresh: proof.map(successor),
         })
     }
 }

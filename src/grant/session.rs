@@ -41,7 +41,7 @@ impl Exchange {
             target,
             binding,
         } = self;
-        let (place, presented) = present(issuer, party, token)?;
+        let (place, presented) = present(party, token)?;
         let once = binding.is_some() || party.client.refresh.grace == 0;
         let known = known_api(issuer, party, &place, &target, once, now).await?;
         let terms = Terms {
@@ -84,13 +84,7 @@ impl Exchange {
         let (access_token, expires_in) = party.mint(issuer, ring, &api, &content, now).await?;
         let refresh_token = issue.refresh.as_ref().and_then(|next| {
             let (generation, proof) = (next.generation, &next.proof);
-            GrantToken::text(
-                Purpose::Refresh,
-                &place,
-                generation,
-                proof,
-                issuer.masters(),
-            )
+            GrantToken::text(Purpose::Refresh, &place, generation, proof, party.keys)
         });
         Ok(Issued {
             access_token,
@@ -133,16 +127,12 @@ async fn known_api<H: Host>(
 }
 
 /// Finds the grant of a token, which must have been made here.
-pub(crate) fn present<H: Host>(
-    issuer: &Issuer<H>,
-    party: Party<'_>,
-    token: GrantToken,
-) -> Result<(Place, Presented), Reason> {
-    let (place, keys) = token
-        .locate(party.tenant_name, issuer.masters())
+pub(crate) fn present(party: Party<'_>, token: GrantToken) -> Result<(Place, Presented), Reason> {
+    let (place, key) = token
+        .locate(party.tenant_name, party.keys)
         .ok_or(Reason::GrantTokenMalformed)?;
     let presented = Presented {
-        keys,
+        key,
         proof: token.proof,
         generation: token.generation,
         client_id: party.client.client_id.clone(),

@@ -3,7 +3,8 @@
 //! A token is a prefix and, in base64url, version, route, grant, generation, seal and proof. The route
 //! leads to the partition of its user. The seal tells, without any look-up, that the token was made
 //! here: junk reaches no store. The proof is an HMAC that depends on the grant's salt, which only the
-//! store knows, and on a key that only the master key yields: neither alone makes a token.
+//! store of the grants knows, and on a key from the tenant's secret, which is sealed under the master key:
+//! neither alone makes a token.
 
 use std::fmt;
 
@@ -16,7 +17,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::directory::TenantName;
 use crate::json::{JsonError, Member, Value};
-use crate::key::{MasterKey, MasterKeys, mac};
+use crate::key::{TenantKeys, mac};
 use crate::store::{Key, KeyError, Partition};
 
 /// The first byte of every token: another layout would have another.
@@ -158,7 +159,7 @@ fn partition(tenant: &TenantName, route: Id) -> Result<Partition, KeyError> {
 }
 
 /// A hash, so that any subject has a partition and a token does not tell the user's name. Not keyed: it
-/// has to outlive every master key.
+/// names the user's object, and leads there whatever becomes of keys.
 fn route(tenant: &TenantName, subject: &str) -> Id {
     let mut hash = Sha256::new();
     hash.update(b"edgemint user\0");
@@ -258,36 +259,30 @@ impl GrantToken {
         })
     }
 
-    /// Where its grant would be, and the keys that may prove it: none if it was not made here for this
-    /// tenant.
+    /// Where its grant would be, and the key that proves it: none if it was not made here for this tenant.
     pub(crate) fn locate(
         &self,
         tenant: &TenantName,
-        masters: &MasterKeys,
-    ) -> Option<(Place, Vec<ProofKey>)> {
+        keys: &TenantKeys,
+    ) -> Option<(Place, ProofKey)> {
         let place = Place {
             tenant: tenant.clone(),
             route: self.route,
             grant: self.grant,
         };
-        let derived = masters.iter().filter_map(|master| derive(&place, master));
-        let sealing = derived.collect::<Vec<_>>();
-        let known = |(_, seal): &(ProofKey, [u8; SEAL])| bool::from(seal.ct_eq(&self.seal));
-        sealing.iter().any(known).then(|| {
-            let keys = sealing.into_iter().map(|(key, _)| key).collect();
-            (place, keys)
-        })
+        let (key, seal) = derive(&place, keys)?;
+        bool::from(seal.ct_eq(&self.seal)).then_some((place, key))
     }
 
-    /// The token of this generation of the grant, under the current master key.
+    /// The token of this generation of the grant.
     pub(crate) fn text(
         purpose: Purpose,
         place: &Place,
         generation: u32,
         proof: &Proof,
-        masters: &MasterKeys,
+        keys: &TenantKeys,
     ) -> Option<String> {
-        let (_, seal) = derive(place, masters.current())?;
+        let (_, seal) = derive(place, keys)?;
         let mut bytes = Zeroizing::new(Vec::with_capacity(LENGTH));
         bytes.push(VERSION);
         bytes.extend(place.route.0);
@@ -300,14 +295,14 @@ impl GrantToken {
     }
 }
 
-/// The current key of a grant, for its first proof.
-pub(crate) fn current_key(place: &Place, masters: &MasterKeys) -> Option<ProofKey> {
-    derive(place, masters.current()).map(|(key, _)| key)
+/// The key of a grant, for its first proof.
+pub(crate) fn proof_key(place: &Place, keys: &TenantKeys) -> Option<ProofKey> {
+    derive(place, keys).map(|(key, _)| key)
 }
 
 /// One HMAC yields both: 24 bytes that stay secret, and 8 that every token of the grant shows.
-fn derive(place: &Place, master: &MasterKey) -> Option<(ProofKey, [u8; SEAL])> {
-    let mut bytes = master.grant_key(&[
+fn derive(place: &Place, keys: &TenantKeys) -> Option<(ProofKey, [u8; SEAL])> {
+    let mut bytes = keys.grant_key(&[
         place.tenant.as_str().as_bytes(),
         &place.route.0,
         &place.grant.0,
@@ -329,62 +324,60 @@ fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
 mod tests {
     use super::*;
 
-    fn masters(current: u8, previous: Option<u8>) -> MasterKeys {
-        let key = |byte| MasterKey::parse(&Base64UrlUnpadded::encode_string(&[byte; 32])).unwrap();
-        MasterKeys::new(key(current), previous.map(key))
+    fn keys(of: u8) -> TenantKeys {
+        TenantKeys::derive(&[of; 32]).unwrap()
     }
 
     fn demo() -> TenantName {
         TenantName::new("demo").unwrap()
     }
 
-    fn token(masters: &MasterKeys) -> String {
+    fn token(keys: &TenantKeys) -> String {
         let place = Place::new(&demo(), "ada", Id([7; ID]));
-        let key = current_key(&place, masters).unwrap();
+        let key = proof_key(&place, keys).unwrap();
         let proof = key.prove(Purpose::Refresh, Id([9; ID]), 3).unwrap();
-        GrantToken::text(Purpose::Refresh, &place, 3, &proof, masters).unwrap()
+        GrantToken::text(Purpose::Refresh, &place, 3, &proof, keys).unwrap()
     }
 
     #[test]
     fn a_token_comes_back_as_it_was_made() {
-        let text = token(&masters(1, None));
+        let text = token(&keys(1));
         let parsed = GrantToken::parse(Purpose::Refresh, &text).unwrap();
-        let (place, keys) = parsed.locate(&demo(), &masters(1, None)).unwrap();
+        let (place, key) = parsed.locate(&demo(), &keys(1)).unwrap();
         assert_eq!(place, Place::new(&demo(), "ada", Id([7; ID])));
         assert_eq!(parsed.generation, 3);
         let proves =
-            |generation| keys[0].proves(&parsed.proof, Purpose::Refresh, Id([9; ID]), generation);
+            |generation| key.proves(&parsed.proof, Purpose::Refresh, Id([9; ID]), generation);
         assert!(bool::from(proves(3)));
         assert!(!bool::from(proves(4)));
-        let other_salt = keys[0].proves(&parsed.proof, Purpose::Refresh, Id([8; ID]), 3);
+        let other_salt = key.proves(&parsed.proof, Purpose::Refresh, Id([8; ID]), 3);
         assert!(!bool::from(other_salt));
-        let as_code = keys[0].proves(&parsed.proof, Purpose::Code, Id([9; ID]), 3);
+        let as_code = key.proves(&parsed.proof, Purpose::Code, Id([9; ID]), 3);
         assert!(!bool::from(as_code));
     }
 
     #[test]
     fn junk_is_known_without_a_look_up() {
-        let text = token(&masters(1, None));
-        let made_here = |text: &str, tenant: &str, masters: &MasterKeys| {
+        let text = token(&keys(1));
+        let made_here = |text: &str, tenant: &str, of: u8| {
             let parsed = GrantToken::parse(Purpose::Refresh, text)?;
-            parsed.locate(&TenantName::new(tenant)?, masters)
+            parsed.locate(&TenantName::new(tenant)?, &keys(of))
         };
-        assert!(made_here(&text, "demo", &masters(1, None)).is_some());
-        assert!(made_here(&text, "demo", &masters(2, Some(1))).is_some());
-        assert!(made_here(&text, "other", &masters(1, None)).is_none());
-        assert!(made_here(&text, "demo", &masters(2, None)).is_none());
-        assert!(made_here(&format!("{text}A"), "demo", &masters(1, None)).is_none());
-        assert!(made_here(&text.replace("emr_", "emc_"), "demo", &masters(1, None)).is_none());
+        assert!(made_here(&text, "demo", 1).is_some());
+        assert!(made_here(&text, "other", 1).is_none());
+        assert!(made_here(&text, "demo", 2).is_none());
+        assert!(made_here(&format!("{text}A"), "demo", 1).is_none());
+        assert!(made_here(&text.replace("emr_", "emc_"), "demo", 1).is_none());
         // A change before the generation breaks the seal.
         let mut other = text.into_bytes();
         other[10] = if other[10] == b'A' { b'B' } else { b'A' };
         let other = String::from_utf8(other).unwrap();
-        assert!(made_here(&other, "demo", &masters(1, None)).is_none());
+        assert!(made_here(&other, "demo", 1).is_none());
     }
 
     #[test]
     fn debug_output_shows_no_proof() {
-        let parsed = GrantToken::parse(Purpose::Refresh, &token(&masters(1, None))).unwrap();
+        let parsed = GrantToken::parse(Purpose::Refresh, &token(&keys(1))).unwrap();
         assert!(format!("{parsed:?}").contains("proof: Secret(..)"));
     }
 }

@@ -1,14 +1,14 @@
 //! The master key, and the keys derived from it: HKDF (RFC 5869) with a label for each purpose.
 //!
-//! One 32-byte value from the host's secret storage is all an operator keeps. The store holds only
-//! what these keys have hashed or sealed, so neither the store nor the master key alone is enough to
-//! impersonate a client or to sign a token.
+//! One 32-byte value from the host's secret storage is all an operator keeps. It seals, and does nothing
+//! else: whatever has to outlive it (a tenant's secret, its signing keys) is random, kept in the store
+//! under its seal, and sealed anew when the master key is rotated. Neither the store nor the master key
+//! alone is enough to impersonate a client or to sign a token.
 
 use std::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 use hkdf::Hkdf;
-use hmac::{Hmac, Mac};
 use serde::Serialize;
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -21,11 +21,8 @@ use crate::json::record;
 pub struct MasterKey {
     /// Names the master key in stored records without telling anything about it.
     id: String,
-    /// HMAC that has taken the pepper in: half of the work, done once.
-    pepper: Hmac<Sha256>,
-    /// The same for what codes and refresh tokens are proved with.
-    grants: Hmac<Sha256>,
     sealing: Zeroizing<[u8; 32]>,
+    tenants: Zeroizing<[u8; 32]>,
     /// For what strangers have sealed: they choose how often, and the other key must not wear out by it.
     handles: Zeroizing<[u8; 32]>,
 }
@@ -35,6 +32,8 @@ pub struct MasterKey {
 pub(crate) enum Seal {
     /// The private part of a signing key.
     SigningKey,
+    /// The secret of a tenant.
+    TenantSecret,
     /// An authorization request on its way through a browser.
     Handle,
 }
@@ -62,29 +61,24 @@ impl MasterKey {
     }
 
     fn derive(master: &[u8; 32]) -> Result<Self, MasterKeyError> {
-        let hkdf = Hkdf::<Sha256>::new(Some(b"edgemint/v1"), master);
         let mut id = [0; 6];
-        let mut pepper = Zeroizing::new([0; 32]);
-        let mut grants = pepper.clone();
-        let mut sealing = pepper.clone();
-        let mut handles = pepper.clone();
-        for (label, key) in [
-            ("master key id", id.as_mut_slice()),
-            ("client secret pepper", pepper.as_mut_slice()),
-            ("grant keys", grants.as_mut_slice()),
-            ("signing key sealing", sealing.as_mut_slice()),
-            ("authorization handles", handles.as_mut_slice()),
-        ] {
-            hkdf.expand(label.as_bytes(), key)
-                .map_err(|_| MasterKeyError)?;
-        }
-        let keyed =
-            |key: &[u8; 32]| <Hmac<Sha256> as Mac>::new_from_slice(key).map_err(|_| MasterKeyError);
+        let mut sealing = Zeroizing::new([0; 32]);
+        let mut tenants = sealing.clone();
+        let mut handles = sealing.clone();
+        let derived = expand(
+            master,
+            [
+                ("master key id", id.as_mut_slice()),
+                ("signing key sealing", sealing.as_mut_slice()),
+                ("tenant secret sealing", tenants.as_mut_slice()),
+                ("authorization handles", handles.as_mut_slice()),
+            ],
+        );
+        derived.ok_or(MasterKeyError)?;
         Ok(Self {
             id: Base64UrlUnpadded::encode_string(&id),
-            pepper: keyed(&pepper)?,
-            grants: keyed(&grants)?,
             sealing,
+            tenants,
             handles,
         })
     }
@@ -93,16 +87,6 @@ impl MasterKey {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
-    }
-
-    /// HMAC-SHA-256 under the pepper over the fields.
-    pub(crate) fn digest(&self, fields: &[&[u8]]) -> Option<[u8; 32]> {
-        mac(self.pepper.clone(), fields)
-    }
-
-    /// What the tokens of one grant are proved with: HMAC-SHA-256 over the fields that name it.
-    pub(crate) fn grant_key(&self, fields: &[&[u8]]) -> Option<[u8; 32]> {
-        mac(self.grants.clone(), fields)
     }
 
     /// Encrypts `plain` with AES-256-GCM; `context` must be given again to open it.
@@ -131,6 +115,7 @@ impl MasterKey {
     fn sealing_key(&self, seal: Seal) -> &[u8; 32] {
         match seal {
             Seal::SigningKey => &self.sealing,
+            Seal::TenantSecret => &self.tenants,
             Seal::Handle => &self.handles,
         }
     }
@@ -156,14 +141,14 @@ impl MasterKey {
     }
 }
 
-/// The authentication code of the fields, each preceded by its length in two bytes so that no two lists
-/// of fields are the same message. None is longer than 64 KiB.
-pub(crate) fn mac(mut keyed: Hmac<Sha256>, fields: &[&[u8]]) -> Option<[u8; 32]> {
-    for field in fields {
-        keyed.update(&u16::try_from(field.len()).ok()?.to_be_bytes());
-        keyed.update(field);
-    }
-    Some(keyed.finalize().into_bytes().into())
+/// Derives keys from a secret, each by the label of its purpose.
+pub(super) fn expand<const N: usize>(
+    secret: &[u8; 32],
+    keys: [(&str, &mut [u8]); N],
+) -> Option<()> {
+    let hkdf = Hkdf::<Sha256>::new(Some(b"edgemint/v1"), secret);
+    keys.into_iter()
+        .try_for_each(|(label, key)| hkdf.expand(label.as_bytes(), key).ok())
 }
 
 impl fmt::Debug for MasterKey {
@@ -194,11 +179,6 @@ impl MasterKeys {
         &self.current
     }
 
-    /// Each key, the current one first.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &MasterKey> {
-        std::iter::once(&self.current).chain(&self.previous)
-    }
-
     /// Opens what one of the keys sealed in this context.
     pub(crate) async fn open(
         &self,
@@ -207,9 +187,27 @@ impl MasterKeys {
         context: &str,
         cipher: &impl Cipher,
     ) -> Result<Zeroizing<Vec<u8>>, SealError> {
-        let key = self.iter().find(|key| key.id == sealed.master);
+        let keys = std::iter::once(&self.current).chain(&self.previous);
+        let key = keys.into_iter().find(|key| key.id == sealed.master);
         let key = key.ok_or(SealError::UnknownMaster)?;
         key.open(seal, sealed, context, cipher).await
+    }
+
+    /// The same under the current key; `None` if it is already.
+    pub(crate) async fn reseal(
+        &self,
+        seal: Seal,
+        sealed: &Sealed,
+        context: &str,
+        cipher: &impl Cipher,
+        entropy: &impl Entropy,
+    ) -> Result<Option<Sealed>, SealError> {
+        if sealed.master == self.current.id {
+            return Ok(None);
+        }
+        let plain = self.open(seal, sealed, context, cipher).await?;
+        let resealed = self.current.seal(seal, &plain, context, cipher, entropy);
+        resealed.await.map(Some)
     }
 }
 
@@ -222,6 +220,11 @@ pub(crate) struct Sealed {
 }
 
 impl Sealed {
+    /// The id of the master key that it is sealed under.
+    pub(crate) fn master(&self) -> &str {
+        &self.master
+    }
+
     /// The three parts as one word that fits into a URL.
     pub(crate) fn compact(&self) -> String {
         [&*self.master, ".", &self.nonce, ".", &self.ciphertext].concat()
@@ -317,13 +320,6 @@ mod tests {
     }
 
     #[test]
-    fn fields_cannot_be_shifted_into_one_another() {
-        let key = master(1);
-        assert_ne!(key.digest(&[b"ab", b"c"]), key.digest(&[b"a", b"bc"]));
-        assert_ne!(key.digest(&[b"a"]), master(2).digest(&[b"a"]));
-    }
-
-    #[test]
     fn what_was_sealed_opens_only_in_its_context_unaltered_and_under_its_key() {
         let cipher = SoftwareSigner::new(Counter);
         let first = master(1);
@@ -363,5 +359,19 @@ mod tests {
             open(&others, &sealed, "tenant a").unwrap_err(),
             SealError::UnknownMaster
         );
+    }
+    #[test]
+    fn what_was_sealed_for_one_purpose_opens_for_no_other() {
+        let cipher = SoftwareSigner::new(Counter);
+        let keys = MasterKeys::new(master(1), None);
+        let all = [Seal::SigningKey, Seal::TenantSecret, Seal::Handle];
+        for made in all {
+            let sealed = keys.current().seal(made, b"x", "a", &cipher, &Counter);
+            let sealed = block_on(sealed).unwrap();
+            for tried in all {
+                let opened = block_on(keys.open(tried, &sealed, "a", &cipher));
+                assert_eq!(opened.is_ok(), tried == made, "{made:?} {tried:?}");
+            }
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Keys: the master key and what is derived from it, the signing keys of a tenant, and who signs.
+//! Keys: the master key, the secret and the signing keys of a tenant, and who signs.
 
 mod algorithm;
 mod master;
@@ -6,10 +6,12 @@ mod ring;
 mod signer;
 #[cfg(feature = "software")]
 pub mod software;
+mod tenant;
 
 pub use algorithm::{Algorithm, PublicKey, PublicKeyError};
 pub use master::{MasterKey, MasterKeyError, MasterKeys};
 pub use ring::{KeyRing, KeyState, SigningKey};
 pub use signer::{Cipher, GeneratedKey, Signer, SignerError};
 
-pub(crate) use master::{Seal, SealError, Sealed, mac};
+pub(crate) use master::{Seal, SealError, Sealed};
+pub(crate) use tenant::{TenantKeys, mac};

@@ -48,7 +48,6 @@ reasons! {
     Reason::WrongSecret => Reason::WrongSecret,
     Reason::SecretLapsed => Reason::SecretLapsed,
     Reason::ClientDisabled => Reason::ClientDisabled,
-    Reason::SecretsUnreadable => Reason::SecretsUnreadable,
     Reason::GrantTypeUnknown => Reason::GrantTypeUnknown,
     Reason::GrantTypeNotAllowed(_) => Reason::GrantTypeNotAllowed(GrantType::ClientCredentials),
     Reason::PublicClient => Reason::PublicClient,

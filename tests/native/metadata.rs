@@ -372,6 +372,52 @@ fn r38_a_rotation_of_one_algorithm_leaves_the_others_alone() {
     assert_eq!(after.kid(), before.kid());
 }
 
+/// Another algorithm for the tokens of `demo`, as an administrator sets it.
+fn prefer(world: &World, algorithm: &str) {
+    let tenant = crate::support::key("tenant");
+    let mut record: Value = serde_json::from_str(&world.around.store.text(&tenant)).unwrap();
+    record["algorithm"] = json!(algorithm);
+    world.around.store.overwrite(&tenant, &record.to_string());
+}
+
+#[test]
+fn r38_a_change_of_algorithm_takes_effect_when_its_first_key_starts() {
+    let world = World::demo();
+    let client = world.client(&[]);
+    let before = world.token(&world.send(&client.asks(DEFAULT)));
+    let starts = world.around.clock.now().plus(7_200);
+    world.administer(json!({"rotateKey": {
+        "tenant": "demo", "algorithm": "EdDSA", "starts": starts,
+    }}));
+    prefer(&world, "EdDSA");
+    let elsewhere = world.elsewhere();
+    let announced = elsewhere.token(&elsewhere.send(&client.asks(DEFAULT)));
+    assert_eq!(announced.kid(), before.kid());
+    let reads = elsewhere.reads_during(|| {
+        elsewhere.send(&client.asks(DEFAULT)).accepted();
+    });
+    assert_eq!(reads, 0, "it is known that the key is to come");
+    world.around.clock.set(starts);
+    let after = elsewhere.token(&elsewhere.send(&client.asks(DEFAULT)));
+    assert_ne!(after.kid(), before.kid());
+    assert_eq!(after.header["alg"], "EdDSA");
+}
+
+#[test]
+fn r38_without_any_key_of_the_algorithm_the_newest_of_another_signs() {
+    let world = World::demo();
+    let client = world.client(&[]);
+    world.administer(json!({"rotateKey": {"tenant": "demo", "algorithm": "ES256", "starts": 0}}));
+    world.around.clock.pass(100);
+    world.administer(json!({"rotateKey": {"tenant": "demo", "algorithm": "EdDSA", "starts": 0}}));
+    prefer(&world, "RS256");
+    for _ in 0..2 {
+        let elsewhere = world.elsewhere();
+        let token = elsewhere.token(&elsewhere.send(&client.asks(DEFAULT)));
+        assert_eq!(token.header["alg"], "EdDSA");
+    }
+}
+
 #[test]
 fn r38_a_rotation_loses_no_request_and_no_token() {
     let world = World::demo();

@@ -322,6 +322,7 @@ pub(crate) struct TestSigner {
     knows_rsa: Cell<bool>,
     broken: Cell<bool>,
     imports: Cell<usize>,
+    openings: Cell<usize>,
     private_keys: RefCell<Vec<Vec<u8>>>,
 }
 
@@ -337,6 +338,7 @@ impl TestSigner {
             knows_rsa: Cell::new(false),
             broken: Cell::new(false),
             imports: Cell::new(0),
+            openings: Cell::new(0),
             private_keys: RefCell::default(),
         }
     }
@@ -354,6 +356,11 @@ impl TestSigner {
     /// How many private keys were imported.
     pub(crate) fn imports(&self) -> usize {
         self.imports.get()
+    }
+
+    /// How often something sealed was opened, or tried.
+    pub(crate) fn openings(&self) -> usize {
+        self.openings.get()
     }
 
     /// The private keys made so far: PKCS #8.
@@ -385,6 +392,7 @@ impl Cipher for TestSigner {
         context: &str,
         sealed: &[u8],
     ) -> Result<Vec<u8>, SignerError> {
+        self.openings.set(self.openings.get() + 1);
         self.software.decrypt(key, nonce, context, sealed).await
     }
 }
