@@ -232,7 +232,7 @@ async function startService(name, register) {
         modules: { "bench/kv-stub.js": join(ROOT, "bench/kv-stub.js"), "bench/entries.json": seed },
       },
     },
-    objects: { GRANTS: "GrantObject" },
+    objects: { GRANTS: "GrantObject", TENANTS: "DirectoryObject" },
   });
   const issuer = `${baseUrl}/demo`;
   const keys = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`));

@@ -53,7 +53,8 @@ export const now = () => Math.floor(Date.now() / 1000);
 function promises(store) {
   if (store === null) return 0;
   const { atomic, readYourWrites } = store.guarantees;
-  return 1 + (atomic ? 2 : 0) + (readYourWrites ? 4 : 0) + (store.step ? 8 : 0);
+  const promised = 1 + (atomic ? 2 : 0) + (readYourWrites ? 4 : 0);
+  return promised + (store.step ? 8 : 0) + (store.commit ? 16 : 0);
 }
 
 /** Something that waits for an answer of the wasm. @abstract */
@@ -211,12 +212,30 @@ class Host {
   }
 
   /**
-   * @param {Call} call @param {number} id @param {number} store
-   * @param {string} partition @param {string} prefix @param {string} [cursor]
+   * @param {Call} call @param {number} id @param {number} number of the store
+   * @param {string} partition @param {string} text the writes, in JSON
    */
-  list(call, id, store, partition, prefix, cursor) {
+  commit(call, id, number, partition, text) {
+    const store = this.stores[number];
+    /** @type {import("./index.d.ts").StoreWrite[]} */
+    const writes = JSON.parse(text);
+    const commit = attempt(async () => {
+      const committed = store.commit
+        ? await store.commit(partition, writes)
+        : await oneByOne(store, partition, writes);
+      return checkCommitted(committed, writes.length);
+    });
+    this.driver.settle(call, id, commit, resumeCommitted);
+  }
+
+  /**
+   * @param {Call} call @param {number} id @param {number} store
+   * @param {string} partition @param {string} prefix @param {string | undefined} cursor
+   * @param {number} limit
+   */
+  list(call, id, store, partition, prefix, cursor, limit) {
     const listing = attempt(async () =>
-      checkPage(await this.stores[store].list(partition, prefix, cursor ?? null)),
+      checkPage(await this.stores[store].list(partition, prefix, cursor ?? null, limit), limit),
     );
     this.driver.settle(call, id, listing, resumeListed);
   }
@@ -335,11 +354,42 @@ function checkVersion(version) {
   return version;
 }
 
-/** @param {{ names: string[], cursor?: string }} page */
-function checkPage(page) {
+/** @param {import("./index.d.ts").StoreCommit} committed @param {number} count of the writes */
+function checkCommitted(committed, count) {
+  const { versions, conflict } = committed;
+  contract(
+    versions === undefined
+      ? Number.isInteger(conflict) && conflict >= 0 && conflict < count
+      : Array.isArray(versions) && versions.length === count && versions.every(isText),
+  );
+  return committed;
+}
+
+/** @param {{ names: string[], cursor?: string }} page @param {number} limit */
+function checkPage(page, limit) {
   const { names, cursor } = page;
-  contract(Array.isArray(names) && names.every(isText) && (cursor === undefined || isText(cursor)));
+  contract(Array.isArray(names) && names.length <= limit && names.every(isText));
+  contract(cursor === undefined || isText(cursor));
   return page;
+}
+
+/**
+ * The writes of a commit to a store that has none: up to the first conflict.
+ * @param {Store} store @param {string} partition @param {import("./index.d.ts").StoreWrite[]} writes
+ * @returns {Promise<import("./index.d.ts").StoreCommit>}
+ */
+async function oneByOne(store, partition, writes) {
+  /** @type {string[]} */
+  const versions = [];
+  for (const { name, value, expected, expiresAt } of writes) {
+    const version =
+      value === null
+        ? await store.delete(partition, name, expected)
+        : await store.put(partition, name, value, expected, expiresAt);
+    if (version === null) return { conflict: versions.length };
+    versions.push(version);
+  }
+  return { versions };
 }
 
 // What an operation brought, to the wasm.
@@ -352,6 +402,11 @@ function resumeFound(engine, id, found) {
 /** @param {Engine} engine @param {number} id @param {string | null} version */
 function resumeWritten(engine, id, version) {
   return engine.resumeWritten(id, version);
+}
+
+/** @param {Engine} engine @param {number} id @param {import("./index.d.ts").StoreCommit} committed */
+function resumeCommitted(engine, id, { versions, conflict }) {
+  return engine.resumeCommitted(id, versions ?? [], conflict);
 }
 
 /** @param {Engine} engine @param {number} id @param {{ names: string[], cursor?: string }} page */

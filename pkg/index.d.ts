@@ -8,6 +8,25 @@ export interface StoreGuarantees {
   readonly readYourWrites: boolean;
 }
 
+/** One of the writes of {@link Store.commit}. */
+export interface StoreWrite {
+  /** Within the partition; no two writes of a commit have the same. */
+  name: string;
+  /** JSON text; `null` removes what is there. */
+  value: string | null;
+  /** The version that must be stored for the whole to be written; `null`: nothing is. */
+  expected: string | null;
+  /** Seconds since 1970: from then on, what was written is gone. */
+  expiresAt: number | null;
+}
+
+/** What became of the writes of {@link Store.commit}. */
+export type StoreCommit =
+  /** They were made; the versions that are stored now, or were removed (`""` if nothing was there). */
+  | { versions: string[]; conflict?: undefined }
+  /** None was made; the index of the first write whose expectation failed. */
+  | { conflict: number; versions?: undefined };
+
 /**
  * Versioned key-value storage: the one thing edgemint asks of a database. Values are JSON text.
  *
@@ -37,13 +56,19 @@ export interface Store {
    */
   delete(partition: string, name: string, expected: string | null): Promise<string | null>;
   /**
-   * Names in the partition that start with `prefix`, in the order of their UTF-8 bytes, a page at a
-   * time. A name that is there throughout is listed exactly once, whatever is written between pages.
+   * Optional: makes all of these writes in one partition, or none of them, whoever else writes. Without
+   * it they are made one after another, up to the first conflict.
+   */
+  commit?(partition: string, writes: StoreWrite[]): Promise<StoreCommit>;
+  /**
+   * Names in the partition that start with `prefix`, in the order of their UTF-8 bytes, a page of at
+   * most `limit` (1 to 1000) at a time. A name that is there throughout is listed exactly once, whatever is written between pages.
    */
   list(
     partition: string,
     prefix: string,
     cursor: string | null,
+    limit: number,
   ): Promise<{ names: string[]; cursor?: string }>;
   /**
    * Optional, for a store that can run code where it keeps the data: applies a command to the grant under

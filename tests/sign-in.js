@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 /** Nobody goes there: who signs in does what the page would do. */
 const LOGIN = "https://login.example.com/";
 export const REDIRECT_URI = "https://app.example.com/callback";
-const ADMIN_API = "urn:edgemint:admin";
+export const ADMIN_API = "urn:edgemint:admin";
 const VERIFIER = "v".repeat(43);
 /** RFC 7636 section 4.2. */
 const CHALLENGE = createHash("sha256").update(VERIFIER).digest("base64url");

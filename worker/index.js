@@ -1,14 +1,16 @@
 // edgemint as a Cloudflare Worker: bindings in, fetch out. There is no logic here.
 
+import { directoryStore } from "../pkg/stores/directory.js";
 import { durableObjectStore } from "../pkg/stores/durable-object.js";
-import { kvStore } from "../pkg/stores/kv.js";
 import { createIssuer } from "../pkg/workerd.js";
 
+export { DirectoryObject } from "../pkg/stores/directory-object.js";
 export { GrantObject } from "../pkg/stores/durable-object.js";
 
 /**
  * @typedef {object} Env
- * @property {import("../pkg/stores/kv.d.ts").KvNamespace} DIRECTORY where the directory lives
+ * @property {import("../pkg/stores/kv.d.ts").KvNamespace} DIRECTORY copies of directories, near to every client
+ * @property {import("../pkg/stores/directory.d.ts").DirectoryNamespace} TENANTS where directories live
  * @property {import("../pkg/stores/durable-object.d.ts").GrantNamespace} GRANTS where grants live
  * @property {string} BASE_URL such as https://auth.example.com
  * @property {string} MASTER_KEY a secret
@@ -33,7 +35,7 @@ export default {
         masterKey: env.MASTER_KEY,
         previousMasterKey: env.PREVIOUS_MASTER_KEY,
         cacheTtl: env.CACHE_TTL ? Number(env.CACHE_TTL) : undefined,
-        store: kvStore(env.DIRECTORY),
+        store: directoryStore({ kv: env.DIRECTORY, objects: env.TENANTS }),
         grants: durableObjectStore(env.GRANTS),
       });
     } catch (error) {

@@ -35,7 +35,10 @@ export function localWorker({ bindings, port = 0, state, entry = "worker/index.j
     ],
     kvNamespaces: ["DIRECTORY"],
     kvPersist: state ?? false,
-    durableObjects: { GRANTS: { className: "GrantObject", useSQLite: true } },
+    durableObjects: {
+      GRANTS: { className: "GrantObject", useSQLite: true },
+      TENANTS: { className: "DirectoryObject", useSQLite: true },
+    },
     durableObjectsPersist: state === undefined ? false : join(state, "objects"),
     bindings: Object.fromEntries(
       Object.entries(bindings).filter(

@@ -1,5 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
-import type { Store } from "../index.js";
+import type { Store, StoreCommit, StoreWrite } from "../index.js";
 
 /**
  * The object that keeps one partition: export it from the worker's entry under this name, and bind it
@@ -16,7 +16,12 @@ export declare class GrantObject extends DurableObject {
     expiresAt: number | null,
   ): string | null;
   remove(name: string, expected: string | null): string | null;
-  page(prefix: string, cursor: string | null): { names: string[]; cursor?: string };
+  commit(writes: StoreWrite[]): StoreCommit;
+  page(
+    prefix: string,
+    cursor: string | null,
+    limit?: number,
+  ): { names: string[]; cursor?: string };
   step(name: string, command: string): string;
   override alarm(): void;
 }
@@ -32,7 +37,12 @@ export interface GrantNamespace {
       expiresAt: number | null,
     ): Promise<string | null>;
     remove(name: string, expected: string | null): Promise<string | null>;
-    page(prefix: string, cursor: string | null): Promise<{ names: string[]; cursor?: string }>;
+    commit(writes: StoreWrite[]): Promise<StoreCommit>;
+    page(
+      prefix: string,
+      cursor: string | null,
+      limit: number,
+    ): Promise<{ names: string[]; cursor?: string }>;
     step(name: string, command: string): Promise<string>;
   };
 }
@@ -64,4 +74,4 @@ export interface GrantNamespace {
  */
 export declare function durableObjectStore(
   namespace: GrantNamespace,
-): Store & Required<Pick<Store, "step">>;
+): Store & Required<Pick<Store, "step" | "commit">>;

@@ -15,6 +15,7 @@ export interface KvNamespace {
   list(options: {
     prefix: string;
     cursor?: string;
+    limit?: number;
   }): Promise<
     | { list_complete: true; keys: { name: string; metadata?: unknown }[] }
     | { list_complete: false; keys: { name: string; metadata?: unknown }[]; cursor: string }

@@ -1,7 +1,5 @@
 // The store in this process's memory: exact, atomic, gone with it.
 
-const PAGE = 1000;
-
 /**
  * @param {import("./memory.d.ts").MemoryStoreOptions} [options]
  * @returns {import("./memory.d.ts").MemoryStore}
@@ -19,6 +17,23 @@ export function memoryStore({ entries = [] } = {}) {
     return entry.expiresAt === null || Date.now() / 1000 < entry.expiresAt ? entry : null;
   }
 
+  /** @param {string} key @param {string | null} expected */
+  const holds = (key, expected) => (live(key)?.version ?? null) === expected;
+
+  /** @param {string} key @param {string} value @param {number | null} expiresAt */
+  function write(key, value, expiresAt) {
+    const version = `${++writes}`;
+    stored.set(key, { value, version, expiresAt });
+    return version;
+  }
+
+  /** @param {string} key */
+  function remove(key) {
+    const version = live(key)?.version ?? "";
+    stored.delete(key);
+    return version;
+  }
+
   return {
     guarantees: { atomic: true, readYourWrites: true },
 
@@ -31,29 +46,33 @@ export function memoryStore({ entries = [] } = {}) {
 
     async put(partition, name, value, expected, expiresAt) {
       const key = `${partition}:${name}`;
-      if ((live(key)?.version ?? null) !== expected) return null;
-      const version = `${++writes}`;
-      stored.set(key, { value, version, expiresAt });
-      return version;
+      return holds(key, expected) ? write(key, value, expiresAt) : null;
     },
 
     async delete(partition, name, expected) {
       const key = `${partition}:${name}`;
-      const entry = live(key);
-      if ((entry?.version ?? null) !== expected) return null;
-      stored.delete(key);
-      return entry?.version ?? "";
+      return holds(key, expected) ? remove(key) : null;
     },
 
-    async list(partition, prefix, cursor) {
+    async commit(partition, all) {
+      const conflict = all.findIndex(({ name, expected }) => !holds(`${partition}:${name}`, expected));
+      if (conflict !== -1) return { conflict };
+      const versions = all.map(({ name, value, expiresAt }) => {
+        const key = `${partition}:${name}`;
+        return value === null ? remove(key) : write(key, value, expiresAt);
+      });
+      return { versions };
+    },
+
+    async list(partition, prefix, cursor, limit) {
       const start = `${partition}:`;
       const names = [...stored.keys()]
         .filter((key) => key.startsWith(start + prefix) && live(key) !== null)
         .map((key) => key.slice(start.length))
         .filter((name) => cursor === null || compare(name, cursor) > 0)
         .sort(compare);
-      const page = names.slice(0, PAGE);
-      return names.length > PAGE ? { names: page, cursor: page[PAGE - 1] } : { names: page };
+      const page = names.slice(0, limit);
+      return names.length > limit ? { names: page, cursor: page[limit - 1] } : { names: page };
     },
   };
 }

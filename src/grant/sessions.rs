@@ -15,7 +15,7 @@ use crate::error::Reason;
 use crate::event::{Event, EventSink};
 use crate::issuer::{Host, Issuer};
 use crate::json;
-use crate::store::{Expected, Key, Put, Store};
+use crate::store::{Expected, Key, MAX_PAGE, Put, Store};
 use crate::time::UnixTime;
 
 /// Rounds after which ending everything gives up.
@@ -61,7 +61,7 @@ impl<H: Host> Issuer<H> {
         let mut cursor = None;
         loop {
             let page = grants
-                .list(user.partition(), GRANTS, cursor.as_deref())
+                .list(user.partition(), GRANTS, cursor.as_deref(), MAX_PAGE)
                 .await?;
             for name in page.names {
                 let key = Key::new(user.partition().clone(), name.clone())?;

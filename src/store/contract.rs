@@ -9,7 +9,7 @@ use std::future::Future;
 
 use futures_util::future::join_all;
 
-use super::{Expected, Key, Partition, Put, Store, StoreError, Version};
+use super::{Commit, Expected, Key, MAX_PAGE, Partition, Put, Store, StoreError, Version, Write};
 use crate::time::UnixTime;
 
 /// Writers that race for one key. [`join_all`] polls up to 30 futures directly, without wakers,
@@ -93,6 +93,14 @@ pub async fn run(
     passed.push(report("what has expired is gone", suite.expiry()).await?);
     passed.push(report("partitions and prefixes keep apart", suite.separation()).await?);
     passed.push(report("a listing survives writes between pages", suite.listing()).await?);
+    passed.push(report("a listing keeps to its limit", suite.limit()).await?);
+    passed.push(report("a commit writes and removes", suite.commit()).await?);
+    passed.push(report("a commit names its conflict", suite.conflicts()).await?);
+    if guarantees.transactions {
+        let nothing = suite.nothing();
+        passed.push(report("a commit in conflict writes nothing", nothing).await?);
+        passed.push(report("overlapping commits do not mix", suite.overlap()).await?);
+    }
     if guarantees.atomic {
         passed.push(report("one of many creators wins", suite.creators()).await?);
         passed.push(report("one of many updaters wins", suite.updaters()).await?);
@@ -308,7 +316,7 @@ impl<S: Store, W: Surroundings> Suite<'_, S, W> {
         loop {
             let page = self
                 .store
-                .list(&partition, "name/", cursor.as_deref())
+                .list(&partition, "name/", cursor.as_deref(), MAX_PAGE)
                 .await;
             let page = page.map_err(|error| error.to_string())?;
             names.extend(page.names);
@@ -331,6 +339,182 @@ impl<S: Store, W: Surroundings> Suite<'_, S, W> {
             "how many of the names that were there were listed",
         )?;
         same(&names, &old, "the names and their order")
+    }
+
+    async fn limit(&self) -> Check {
+        let partition = self.partition("limit")?;
+        let wanted: Vec<String> = (0..7).map(|n| format!("name/{n}")).collect();
+        for name in wanted.iter().map(String::as_str).chain(["other"]) {
+            self.create(&self.key("limit", name)?, "1").await?;
+        }
+        for limit in [1, 3, 7, MAX_PAGE] {
+            let mut names: Vec<String> = Vec::new();
+            let mut cursor: Option<String> = None;
+            // A store may show fewer than it was asked for; an empty last page is not forbidden.
+            for _ in 0..wanted.len() + 2 {
+                let page = self
+                    .store
+                    .list(&partition, "name/", cursor.as_deref(), limit)
+                    .await;
+                let page = page.map_err(|error| error.to_string())?;
+                if page.names.len() > limit {
+                    return Err(format!("a page of {limit} holds {}", page.names.len()));
+                }
+                names.extend(page.names);
+                cursor = page.cursor;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+            same(&names, &wanted, "the names, page by page")?;
+        }
+        Ok(())
+    }
+
+    async fn commit(&self) -> Check {
+        const CHECK: &str = "commit";
+        let (changed, removed) = (self.key(CHECK, "changed")?, self.key(CHECK, "removed")?);
+        let (created, short) = (self.key(CHECK, "created")?, self.key(CHECK, "short")?);
+        let (first, second) = (
+            self.create(&changed, "1").await?,
+            self.create(&removed, "1").await?,
+        );
+        let soon = self.surroundings.now().plus(2);
+        let writes = [
+            write(&changed, Some("2"), Expected::Version(first)),
+            write(&removed, None, Expected::Version(second.clone())),
+            write(&created, Some("\"\u{20ac} \\n\""), Expected::Absent),
+            Write {
+                expires_at: Some(soon),
+                ..write(&short, Some("1"), Expected::Absent)
+            },
+            write(&self.key(CHECK, "never")?, None, Expected::Absent),
+        ];
+        let versions = committed(self.committing(CHECK, &writes).await?)?;
+        same(&versions.len(), &writes.len(), "a version for each write")?;
+        for (key, (write, version)) in [&changed, &removed, &created, &short]
+            .into_iter()
+            .zip(writes.iter().zip(&versions))
+        {
+            let found = self.store.get(key).await;
+            let found = found.map_err(|error| error.to_string())?;
+            let (value, stored) = match found {
+                Some(found) => (Some(found.value), found.version),
+                // Of a removal, the version that was removed is told.
+                None => (None, second.clone()),
+            };
+            same(&value, &write.value, "what a commit wrote")?;
+            same(version, &stored, "the version told and the one stored")?;
+        }
+        self.surroundings.pass(3).await;
+        same(&self.value(&short).await?, &None, "after the expiry")?;
+        // What has expired is absent to a commit, too.
+        let again = [write(&short, Some("2"), Expected::Absent)];
+        committed(self.committing(CHECK, &again).await?).map(drop)
+    }
+
+    async fn conflicts(&self) -> Check {
+        const CHECK: &str = "conflicts";
+        let (there, absent) = (self.key(CHECK, "there")?, self.key(CHECK, "absent")?);
+        let version = Expected::Version(self.create(&there, "1").await?);
+        let stale = Expected::Version(Version("0".into()));
+        let fine = write(&self.key(CHECK, "fine")?, None, Expected::Absent);
+        for (conflict, what) in [
+            (write(&there, Some("2"), Expected::Absent), "a creation"),
+            (write(&there, Some("2"), stale.clone()), "an update"),
+            (write(&there, None, Expected::Absent), "a removal as absent"),
+            (write(&there, None, stale.clone()), "a removal"),
+            (write(&absent, Some("2"), version), "an update of nothing"),
+            (write(&absent, None, stale), "a removal of nothing"),
+        ] {
+            for at in 0..3 {
+                let mut writes = vec![fine.clone(); at];
+                for (n, write) in writes.iter_mut().enumerate() {
+                    write.name = format!("fine{n}");
+                }
+                writes.push(conflict.clone());
+                // A second conflict is not the one that is told of.
+                writes.push(Write {
+                    name: "second".into(),
+                    expected: Expected::Version(Version("0".into())),
+                    ..fine.clone()
+                });
+                let outcome = self.committing(CHECK, &writes).await?;
+                same(&outcome, &Commit::Conflict(at), what)?;
+            }
+        }
+        same(
+            &self.value(&there).await?,
+            &Some("1".into()),
+            "what the refused commits left",
+        )
+    }
+
+    async fn nothing(&self) -> Check {
+        const CHECK: &str = "nothing";
+        let (kept, new) = (self.key(CHECK, "kept")?, self.key(CHECK, "new")?);
+        let version = Expected::Version(self.create(&kept, "1").await?);
+        let writes = [
+            write(&new, Some("2"), Expected::Absent),
+            write(&kept, None, version),
+            write(&self.key(CHECK, "other")?, Some("2"), Expected::Absent),
+            write(
+                &self.key(CHECK, "missing")?,
+                Some("2"),
+                Expected::Version(Version("0".into())),
+            ),
+        ];
+        let outcome = self.committing(CHECK, &writes).await?;
+        same(&outcome, &Commit::Conflict(3), "what came of it")?;
+        same(&self.value(&new).await?, &None, "the write before it")?;
+        same(
+            &self.all_names(CHECK, "").await?,
+            &vec!["kept".to_owned()],
+            "all that is there",
+        )
+    }
+
+    /// Every writer wants its own place and the next one's: of two neighbours, one is in the way.
+    async fn overlap(&self) -> Check {
+        const CHECK: &str = "overlap";
+        let key = |n: usize| self.key(CHECK, &format!("place{}", n % WRITERS));
+        for round in 0..4 {
+            let mut commits = Vec::new();
+            for n in 0..WRITERS {
+                let mut writes = Vec::new();
+                for key in [key(n)?, key(n + 1)?] {
+                    let found = self.store.get(&key).await;
+                    let found = found.map_err(|error| error.to_string())?;
+                    let expected =
+                        found.map_or(Expected::Absent, |found| Expected::Version(found.version));
+                    writes.push(write(&key, Some(&format!("{round}-{n}")), expected));
+                }
+                commits.push(writes);
+            }
+            let outcomes = join_all(commits.iter().map(|writes| self.committing(CHECK, writes)));
+            let mut winners = 0;
+            for (n, outcome) in outcomes.await.into_iter().enumerate() {
+                let mine = Some(format!("{round}-{n}"));
+                let places = (self.value(&key(n)?).await?, self.value(&key(n + 1)?).await?);
+                let count = usize::from(places.0 == mine) + usize::from(places.1 == mine);
+                match outcome? {
+                    Commit::Done(_) => {
+                        winners += 1;
+                        same(&count, &2, "the places of a commit that was made")?;
+                    }
+                    Commit::Conflict(_) => {
+                        same(&count, &0, "the places of a commit that was refused")?;
+                    }
+                }
+            }
+            // Not more than every other one; and none is refused without another in its way.
+            if !(WRITERS.div_ceil(3)..=WRITERS / 2).contains(&winners) {
+                return Err(format!(
+                    "{winners} of {WRITERS} overlapping commits made it"
+                ));
+            }
+        }
+        Ok(())
     }
 
     async fn creators(&self) -> Check {
@@ -381,9 +565,14 @@ impl<S: Store, W: Surroundings> Suite<'_, S, W> {
         Ok(())
     }
 
+    async fn committing(&self, check: &str, writes: &[Write]) -> Result<Commit, String> {
+        let outcome = self.store.commit(&self.partition(check)?, writes).await;
+        outcome.map_err(|error| error.to_string())
+    }
+
     async fn all_names(&self, check: &str, prefix: &str) -> Result<Vec<String>, String> {
         let partition = self.partition(check)?;
-        let page = self.store.list(&partition, prefix, None).await;
+        let page = self.store.list(&partition, prefix, None, MAX_PAGE).await;
         page.map(|page| page.names)
             .map_err(|error| error.to_string())
     }
@@ -394,6 +583,22 @@ fn done(outcome: Result<Put, StoreError>) -> Result<Version, String> {
         Ok(Put::Done(version)) => Ok(version),
         Ok(Put::Conflict) => Err("a write was refused although its condition held".into()),
         Err(error) => Err(error.to_string()),
+    }
+}
+
+fn committed(outcome: Commit) -> Result<Vec<Version>, String> {
+    match outcome {
+        Commit::Done(versions) => Ok(versions),
+        Commit::Conflict(at) => Err(format!("write {at} of a commit met no such thing")),
+    }
+}
+
+fn write(key: &Key, value: Option<&str>, expected: Expected) -> Write {
+    Write {
+        name: key.name().to_owned(),
+        value: value.map(str::to_owned),
+        expected,
+        expires_at: None,
     }
 }
 

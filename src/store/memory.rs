@@ -4,11 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use super::{
-    Expected, Guarantees, Key, Page, Partition, Put, Store, StoreError, Version, Versioned,
+    Commit, Expected, Guarantees, Key, KeyError, MAX_PAGE, Page, Partition, Put, Store, StoreError,
+    Version, Versioned, Write,
 };
 use crate::time::UnixTime;
-
-const PAGE: usize = 1_000;
 
 /// A [`Store`] in memory, for tests and single-process use. It expires values by the clock that it
 /// was given.
@@ -55,20 +54,40 @@ impl MemoryStore {
             .collect()
     }
 
-    /// The version stored under `key`, if `expected` describes what is there now.
-    fn check(&self, key: &Key, expected: &Expected) -> Result<Option<u64>, ()> {
+    /// Whether `expected` describes what is there now.
+    fn holds(&self, key: &Key, expected: &Expected) -> bool {
         let now = (self.clock)();
         let entries = self.entries.borrow();
         let stored = entries
             .get(key)
             .filter(|entry| entry.is_live(now))
             .map(|entry| entry.version);
-        let matches = match (expected, stored) {
+        match (expected, stored) {
             (Expected::Absent, None) => true,
             (Expected::Version(version), Some(stored)) => version.0 == stored.to_string(),
             _ => false,
+        }
+    }
+
+    fn insert(&self, key: Key, value: String, expires_at: Option<UnixTime>) -> Version {
+        let version = self.writes.get() + 1;
+        self.writes.set(version);
+        let entry = Entry {
+            value,
+            version,
+            expires_at,
         };
-        if matches { Ok(stored) } else { Err(()) }
+        self.entries.borrow_mut().insert(key, entry);
+        Version(version.to_string())
+    }
+
+    /// The version that was removed; an empty one if there was nothing that lived.
+    fn remove(&self, key: &Key) -> Version {
+        let now = (self.clock)();
+        let removed = self.entries.borrow_mut().remove(key);
+        let removed = removed.filter(|entry| entry.is_live(now));
+        let version = removed.map(|entry| entry.version.to_string());
+        Version(version.unwrap_or_default())
     }
 }
 
@@ -98,30 +117,42 @@ impl Store for MemoryStore {
         expected: Expected,
         expires_at: Option<UnixTime>,
     ) -> Result<Put, StoreError> {
-        if self.check(key, &expected).is_err() {
+        if !self.holds(key, &expected) {
             return Ok(Put::Conflict);
         }
-        let version = self.writes.get() + 1;
-        self.writes.set(version);
-        let entry = Entry {
-            value: value.to_owned(),
-            version,
+        Ok(Put::Done(self.insert(
+            key.clone(),
+            value.to_owned(),
             expires_at,
-        };
-        self.entries.borrow_mut().insert(key.clone(), entry);
-        Ok(Put::Done(Version(version.to_string())))
+        )))
     }
 
     async fn delete(&self, key: &Key, expected: Expected) -> Result<Put, StoreError> {
-        let Ok(stored) = self.check(key, &expected) else {
+        if !self.holds(key, &expected) {
             return Ok(Put::Conflict);
-        };
-        self.entries.borrow_mut().remove(key);
-        Ok(Put::Done(Version(
-            stored
-                .map(|version| version.to_string())
-                .unwrap_or_default(),
-        )))
+        }
+        Ok(Put::Done(self.remove(key)))
+    }
+
+    async fn commit(&self, partition: &Partition, writes: &[Write]) -> Result<Commit, StoreError> {
+        let key = |write: &Write| Key::new(partition.clone(), write.name.clone());
+        let keys = writes
+            .iter()
+            .map(key)
+            .collect::<Result<Vec<Key>, KeyError>>();
+        let keys = keys.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let mut checks = keys.iter().zip(writes);
+        if let Some(at) = checks.position(|(key, write)| !self.holds(key, &write.expected)) {
+            return Ok(Commit::Conflict(at));
+        }
+        let versions = keys
+            .into_iter()
+            .zip(writes)
+            .map(|(key, write)| match &write.value {
+                Some(value) => self.insert(key, value.clone(), write.expires_at),
+                None => self.remove(&key),
+            });
+        Ok(Commit::Done(versions.collect()))
     }
 
     async fn list(
@@ -129,20 +160,22 @@ impl Store for MemoryStore {
         partition: &Partition,
         prefix: &str,
         cursor: Option<&str>,
+        limit: usize,
     ) -> Result<Page, StoreError> {
         let now = (self.clock)();
         let entries = self.entries.borrow();
+        let limit = limit.clamp(1, MAX_PAGE);
         // The cursor is the last name listed, so writes between two pages move nothing.
         let mut names: Vec<String> = entries
             .iter()
             .filter(|(key, entry)| key.partition() == partition && entry.is_live(now))
             .map(|(key, _)| key.name())
             .filter(|name| name.starts_with(prefix) && cursor.is_none_or(|last| *name > last))
-            .take(PAGE + 1)
+            .take(limit + 1)
             .map(str::to_owned)
             .collect();
-        let more = names.len() > PAGE;
-        names.truncate(PAGE);
+        let more = names.len() > limit;
+        names.truncate(limit);
         let cursor = names.last().filter(|_| more).cloned();
         Ok(Page { names, cursor })
     }
@@ -151,6 +184,7 @@ impl Store for MemoryStore {
         Guarantees {
             atomic: true,
             read_your_writes: true,
+            transactions: true,
         }
     }
 }

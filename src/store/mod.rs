@@ -127,7 +127,8 @@ pub struct Versioned {
 }
 
 /// The state a write requires to find.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
 pub enum Expected {
     /// Nothing is stored under the key, or it has expired.
     Absent,
@@ -144,6 +145,33 @@ pub enum Put {
     /// Not written: the store held something else than was expected.
     Conflict,
 }
+
+/// One of the writes of a [`Store::commit`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Write {
+    /// The name within the partition.
+    pub name: String,
+    /// JSON text; `None` removes what is there.
+    pub value: Option<String>,
+    /// What must be there for the whole to be written.
+    pub expected: Expected,
+    /// From then on, what was written is gone.
+    pub expires_at: Option<UnixTime>,
+}
+
+/// What became of several writes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Commit {
+    /// Written; the versions that are stored now, or were removed, in the order of the writes.
+    Done(Vec<Version>),
+    /// The store held something else than the write of this index expected, the first of those. With
+    /// [`Guarantees::transactions`], nothing was written; without, those before it were.
+    Conflict(usize),
+}
+
+/// The most names that a page may hold.
+pub const MAX_PAGE: usize = 1_000;
 
 /// One page of a listing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -162,6 +190,8 @@ pub struct Guarantees {
     pub atomic: bool,
     /// A read that starts after a write has been acknowledged sees it, from wherever it is made.
     pub read_your_writes: bool,
+    /// The writes of a [`Store::commit`] are all made or none, and nobody sees some of them.
+    pub transactions: bool,
 }
 
 /// A storage operation that did not get an answer.
@@ -187,7 +217,8 @@ impl std::error::Error for StoreError {}
 /// # Security
 /// An implementation that reports [`Guarantees::atomic`] and lets two writers with the same
 /// [`Expected`] succeed makes single-use tokens spendable twice. One that returns a value after its
-/// `expires_at` lengthens the life of what was stored. Run [`contract`] against it.
+/// `expires_at` lengthens the life of what was stored. One that promises transactions and writes half of
+/// them leaves rights that nobody meant to grant. Run [`contract`] against it.
 #[expect(
     async_fn_in_trait,
     reason = "edge runtimes are single-threaded: futures are not `Send`"
@@ -217,8 +248,34 @@ pub trait Store {
     /// [`StoreError`] if the backend did not answer; the removal may have happened all the same.
     async fn delete(&self, key: &Key, expected: Expected) -> Result<Put, StoreError>;
 
-    /// The names in `partition` that start with `prefix`, a page at a time. A name that is there from
-    /// the first page to the last is listed exactly once, whatever is written in between.
+    /// Makes several writes in one partition. A store that promises [`Guarantees::transactions`] makes
+    /// all of them or none, whoever else writes; any other makes one after another, and stops at the
+    /// first conflict. Names must differ from each other: each expectation is of what was there before.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the backend did not answer; the writes may have happened all the same.
+    async fn commit(&self, partition: &Partition, writes: &[Write]) -> Result<Commit, StoreError> {
+        let mut versions = Vec::with_capacity(writes.len());
+        for write in writes {
+            let Ok(key) = Key::new(partition.clone(), write.name.clone()) else {
+                return Err(StoreError::Unavailable(KeyError.to_string()));
+            };
+            let expected = write.expected.clone();
+            let put = match &write.value {
+                Some(value) => self.put(&key, value, expected, write.expires_at).await?,
+                None => self.delete(&key, expected).await?,
+            };
+            match put {
+                Put::Done(version) => versions.push(version),
+                Put::Conflict => return Ok(Commit::Conflict(versions.len())),
+            }
+        }
+        Ok(Commit::Done(versions))
+    }
+
+    /// The names in `partition` that start with `prefix`, a page of at most `limit` at a time: 1 to
+    /// [`MAX_PAGE`]. A name that is there from the first page to the last is listed exactly once,
+    /// whatever is written in between.
     ///
     /// # Errors
     /// [`StoreError`] if the backend did not answer.
@@ -227,6 +284,7 @@ pub trait Store {
         partition: &Partition,
         prefix: &str,
         cursor: Option<&str>,
+        limit: usize,
     ) -> Result<Page, StoreError>;
 
     /// What this backend promises.
@@ -252,13 +310,18 @@ impl<S: Store + ?Sized> Store for &S {
         (**self).delete(key, expected).await
     }
 
+    async fn commit(&self, partition: &Partition, writes: &[Write]) -> Result<Commit, StoreError> {
+        (**self).commit(partition, writes).await
+    }
+
     async fn list(
         &self,
         partition: &Partition,
         prefix: &str,
         cursor: Option<&str>,
+        limit: usize,
     ) -> Result<Page, StoreError> {
-        (**self).list(partition, prefix, cursor).await
+        (**self).list(partition, prefix, cursor, limit).await
     }
 
     fn guarantees(&self) -> Guarantees {

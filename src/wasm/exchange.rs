@@ -14,6 +14,8 @@ pub(super) enum Answer {
     Found(Option<(String, String)>),
     /// The version written, unless something else was stored.
     Written(Option<String>),
+    /// The versions written, or the index of the write that met something else.
+    Committed(Result<Vec<String>, u32>),
     /// Names, and the cursor to the next ones.
     Listed(Vec<String>, Option<String>),
     /// A private key (PKCS #8) and its public JWK.

@@ -13,7 +13,8 @@ use crate::event::{Event, EventSink};
 use crate::grant::{Command, GrantStore, Outcome, compare_and_set};
 use crate::key::{Algorithm, Cipher, GeneratedKey, PublicKey, Signer, SignerError};
 use crate::store::{
-    Expected, Guarantees, Key, Page, Partition, Put, Store, StoreError, Version, Versioned,
+    Commit, Expected, Guarantees, Key, Page, Partition, Put, Store, StoreError, Version, Versioned,
+    Write,
 };
 use crate::{Host, UnixTime};
 
@@ -50,6 +51,10 @@ extern "C" {
         expected: Option<&str>,
     );
 
+    /// Several writes: an array of them in JSON.
+    #[wasm_bindgen(method)]
+    fn commit(this: &JsHost, call: &JsValue, id: u32, store: u8, partition: &str, writes: &str);
+
     #[wasm_bindgen(method)]
     fn list(
         this: &JsHost,
@@ -59,6 +64,7 @@ extern "C" {
         partition: &str,
         prefix: &str,
         cursor: Option<&str>,
+        limit: usize,
     );
 
     /// A step of a grant where it is stored: the command, and what came of it, are JSON.
@@ -161,6 +167,8 @@ impl Promises {
     const READ_YOUR_WRITES: u8 = 4;
     /// It takes the steps of grants where it keeps them.
     const STEPS: u8 = 8;
+    /// It makes several writes or none.
+    const TRANSACTIONS: u8 = 16;
 
     fn has(self, bit: u8) -> bool {
         self.0 & bit != 0
@@ -309,16 +317,27 @@ impl Store for WasmStore {
         self.perform(begin, written).await
     }
 
+    async fn commit(&self, partition: &Partition, writes: &[Write]) -> Result<Commit, StoreError> {
+        // A store without transactions is given one write after another on the other side.
+        let text = json(&writes);
+        let begin = |call: &JsValue, id| {
+            self.js
+                .commit(call, id, self.number, partition.as_str(), &text);
+        };
+        self.perform(begin, committed).await
+    }
+
     async fn list(
         &self,
         partition: &Partition,
         prefix: &str,
         cursor: Option<&str>,
+        limit: usize,
     ) -> Result<Page, StoreError> {
         let begin = |call: &JsValue, id| {
             let partition = partition.as_str();
             self.js
-                .list(call, id, self.number, partition, prefix, cursor);
+                .list(call, id, self.number, partition, prefix, cursor, limit);
         };
         self.perform(begin, listed).await
     }
@@ -327,6 +346,7 @@ impl Store for WasmStore {
         Guarantees {
             atomic: self.promises.has(Promises::ATOMIC),
             read_your_writes: self.promises.has(Promises::READ_YOUR_WRITES),
+            transactions: self.promises.has(Promises::TRANSACTIONS),
         }
     }
 }
@@ -375,6 +395,16 @@ fn found(answer: Answer) -> Result<Option<Versioned>, Answer> {
 fn written(answer: Answer) -> Result<Put, Answer> {
     match answer {
         Answer::Written(version) => Ok(version.map_or(Put::Conflict, |v| Put::Done(Version(v)))),
+        other => Err(other),
+    }
+}
+
+fn committed(answer: Answer) -> Result<Commit, Answer> {
+    match answer {
+        Answer::Committed(Ok(versions)) => {
+            Ok(Commit::Done(versions.into_iter().map(Version).collect()))
+        }
+        Answer::Committed(Err(at)) => Ok(Commit::Conflict(at as usize)),
         other => Err(other),
     }
 }

@@ -230,6 +230,12 @@ impl Engine {
         self.settle(id, Answer::Written(version))
     }
 
+    /// The same for several writes: the new versions, or the index of the first that met something else.
+    #[wasm_bindgen(js_name = resumeCommitted)]
+    pub fn resume_committed(&self, id: u32, versions: Vec<String>, conflict: Option<u32>) -> bool {
+        self.settle(id, Answer::Committed(conflict.map_or(Ok(versions), Err)))
+    }
+
     /// The same for a listing.
     #[wasm_bindgen(js_name = resumeListed)]
     pub fn resume_listed(&self, id: u32, names: Vec<String>, cursor: Option<String>) -> bool {

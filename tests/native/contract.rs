@@ -3,7 +3,8 @@
 use edgemint::UnixTime;
 use edgemint::store::contract::{self, Surroundings};
 use edgemint::store::{
-    Expected, Guarantees, Key, MemoryStore, Page, Partition, Put, Store, StoreError, Versioned,
+    Commit, Expected, Guarantees, Key, MAX_PAGE, MemoryStore, Page, Partition, Put, Store,
+    StoreError, Version, Versioned, Write,
 };
 use futures_executor::block_on;
 
@@ -32,7 +33,7 @@ fn memory() -> (MemoryStore, Clock) {
 fn the_memory_store_keeps_the_contract() {
     let (store, clock) = memory();
     let passed = block_on(contract::run(&store, &clock, "first")).unwrap();
-    assert_eq!(passed.len(), 9, "every check ran: {passed:?}");
+    assert_eq!(passed.len(), 14, "every check ran: {passed:?}");
     let again = block_on(contract::run(&store, &clock, "second")).unwrap();
     assert_eq!(again, passed, "also on a store that holds data");
 }
@@ -55,6 +56,14 @@ enum Flaw {
     IgnoresThePrefix,
     /// A deletion is acknowledged and not done.
     KeepsWhatIsDeleted,
+    /// A listing is as long as it likes.
+    IgnoresTheLimit,
+    /// A conflict stops a commit half way.
+    CommitsInPart,
+    /// What a commit wrote stays.
+    CommitsForEver,
+    /// Versions of a commit are not those that are stored.
+    InventsVersions,
 }
 
 impl Store for Flawed {
@@ -89,18 +98,45 @@ impl Store for Flawed {
         }
     }
 
+    async fn commit(&self, partition: &Partition, writes: &[Write]) -> Result<Commit, StoreError> {
+        let mut writes = writes.to_vec();
+        match self.flaw {
+            Flaw::CommitsInPart => {
+                let found = self.memory.commit(partition, &writes).await?;
+                if let Commit::Conflict(at) = found {
+                    self.memory.commit(partition, &writes[..at]).await?;
+                }
+                return Ok(found);
+            }
+            Flaw::CommitsForEver => writes.iter_mut().for_each(|write| write.expires_at = None),
+            _ => {}
+        }
+        let committed = self.memory.commit(partition, &writes).await?;
+        Ok(match (self.flaw, committed) {
+            (Flaw::InventsVersions, Commit::Done(versions)) => {
+                Commit::Done(vec![Version("invented".into()); versions.len()])
+            }
+            (_, committed) => committed,
+        })
+    }
+
     async fn list(
         &self,
         partition: &Partition,
         prefix: &str,
         cursor: Option<&str>,
+        limit: usize,
     ) -> Result<Page, StoreError> {
         let cursor = cursor.filter(|_| self.flaw != Flaw::ForgetsTheCursor);
         let prefix = match self.flaw {
             Flaw::IgnoresThePrefix => "",
             _ => prefix,
         };
-        self.memory.list(partition, prefix, cursor).await
+        let limit = match self.flaw {
+            Flaw::IgnoresTheLimit => MAX_PAGE,
+            _ => limit,
+        };
+        self.memory.list(partition, prefix, cursor, limit).await
     }
 
     fn guarantees(&self) -> Guarantees {
@@ -123,6 +159,10 @@ fn a_store_with_a_flaw_breaks_the_contract() {
             Flaw::KeepsWhatIsDeleted,
             "a version is required to overwrite",
         ),
+        (Flaw::IgnoresTheLimit, "a listing keeps to its limit"),
+        (Flaw::CommitsInPart, "a commit in conflict writes nothing"),
+        (Flaw::CommitsForEver, "a commit writes and removes"),
+        (Flaw::InventsVersions, "a commit writes and removes"),
     ] {
         let (memory, clock) = memory();
         let store = Flawed { memory, flaw };

@@ -443,7 +443,7 @@ fn health_tells_what_the_store_promises() {
     let world = World::empty();
     let health = world.get("/healthz");
     assert_eq!(health.header("cache-control"), Some("no-store"));
-    let promises = json!({"atomic": true, "readYourWrites": true});
+    let promises = json!({"atomic": true, "readYourWrites": true, "transactions": true});
     let expected = json!({"status": "ok", "store": promises, "grants": promises});
     assert_eq!(health.accepted(), expected);
     world.around.has_grants.set(false);

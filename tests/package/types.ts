@@ -3,6 +3,8 @@
 import type { DurableObjectNamespace, KVNamespace } from "@cloudflare/workers-types";
 import { EdgemintError, createIssuer } from "edgemint";
 import type { Issuer, Store } from "edgemint";
+import { directoryStore } from "edgemint/stores/directory";
+import type { DirectoryObject } from "edgemint/stores/directory-object";
 import { durableObjectStore } from "edgemint/stores/durable-object";
 import type { GrantObject } from "edgemint/stores/durable-object";
 import { kvStore } from "edgemint/stores/kv";
@@ -10,9 +12,11 @@ import { memoryStore } from "edgemint/stores/memory";
 
 declare const namespace: KVNamespace;
 declare const objects: DurableObjectNamespace<GrantObject>;
+declare const tenants: DurableObjectNamespace<DirectoryObject>;
 
 // The platform's own bindings fit.
 const store: Store = kvStore(namespace, { cacheTtl: 60 });
+const directory: Store = directoryStore({ kv: namespace, objects: tenants });
 const grants: Store = durableObjectStore(objects);
 const outcome: string = await durableObjectStore(objects.jurisdiction("eu")).step("p", "n", "{}");
 const issuer: Issuer = createIssuer({ baseUrl: "https://a.example", masterKey: "", store });
@@ -44,4 +48,4 @@ try {
 }
 
 const entries: [string, string][] = memoryStore().entries();
-void [secret, always, entries, grants, outcome];
+void [secret, always, entries, directory, grants, outcome];

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { runContract } from "./suite.js";
-import { root, startObjects, startWorker } from "./world.js";
+import { root, startDirectories, startObjects, startWorker } from "./world.js";
 
 const copy = new URL("target/contract/pkg/", root);
 const { Driver } = await import(new URL("driver.js", copy).href);
@@ -24,8 +24,13 @@ const ALWAYS = [
   "what has expired is gone",
   "partitions and prefixes keep apart",
   "a listing survives writes between pages",
+  "a listing keeps to its limit",
+  "a commit writes and removes",
+  "a commit names its conflict",
 ];
+const TRANSACTIONS = ["a commit in conflict writes nothing", "overlapping commits do not mix"];
 const ATOMIC = ["one of many creators wins", "one of many updaters wins"];
+const EVERYTHING = [...ALWAYS, ...TRANSACTIONS, ...ATOMIC, "a write is seen at once"];
 
 describe("the store contract", () => {
   /** @type {Awaited<ReturnType<typeof startWorker>>} */
@@ -37,7 +42,7 @@ describe("the store contract", () => {
 
   test("memory keeps everything", async () => {
     const passed = await contract(memoryStore());
-    assert.deepEqual(passed, [...ALWAYS, ...ATOMIC, "a write is seen at once"]);
+    assert.deepEqual(passed, EVERYTHING);
   });
 
   test("Cloudflare KV (miniflare's) keeps what it promises", async () => {
@@ -48,10 +53,26 @@ describe("the store contract", () => {
     const objects = await startObjects();
     try {
       const passed = await objects.act("contract");
-      assert.deepEqual(passed, [...ALWAYS, ...ATOMIC, "a write is seen at once"]);
+      assert.deepEqual(passed, EVERYTHING);
     } finally {
       await objects.stop();
     }
+  });
+
+  test("directories in Durable Objects keep everything, and with copies in KV what they promise", async () => {
+    const directories = await startDirectories();
+    try {
+      assert.deepEqual(await directories.act("objects", "contract"), EVERYTHING);
+      const passed = await directories.act("directory", "contract");
+      assert.deepEqual(passed, [...ALWAYS, ...TRANSACTIONS, ...ATOMIC]);
+    } finally {
+      await directories.stop();
+    }
+  });
+
+  test("a commit over a store without one is made write by write", async () => {
+    const { commit, ...single } = memoryStore();
+    assert.deepEqual(await contract(single), [...ALWAYS, ...ATOMIC, "a write is seen at once"]);
   });
 
   test("a store that promises too much is found out", async () => {

@@ -15,9 +15,9 @@ const Instance = WebAssembly.Instance;
   return instance;
 };
 
-const { default: worker, GrantObject } = await import("../../worker/index.js");
+const { default: worker, DirectoryObject, GrantObject } = await import("../../worker/index.js");
 
-export { GrantObject };
+export { DirectoryObject, GrantObject };
 
 let reads = 0;
 

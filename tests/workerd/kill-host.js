@@ -1,4 +1,4 @@
-// The local runtime as a process of its own, for a test to kill: `node kill-host.js STATE`. It prints
+// The local runtime as a process of its own, for a test to kill: `node kill-host.js STATE [ENTRY]`. It prints
 // where it listens and which process its workerd is, a line of JSON.
 
 import { readFileSync, readdirSync } from "node:fs";
@@ -8,6 +8,7 @@ import { MASTER_KEY } from "./world.js";
 const worker = localWorker({
   bindings: { BASE_URL: "https://auth.example.com", MASTER_KEY },
   state: process.argv[2],
+  entry: process.argv[3],
   onLine() {},
 });
 const url = String(await worker.ready);

@@ -2,14 +2,11 @@
 // had acknowledged is there; what was spent stays spent.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { test } from "node:test";
-import { fileURLToPath } from "node:url";
+import { startKillable as start } from "./killable.js";
 import { each, random, sleep } from "./random.js";
 import { refresh, registerClient, registerLogin, startLogin, startWorker } from "./world.js";
 
@@ -17,34 +14,6 @@ const ROUNDS = 4;
 const SESSIONS = 60;
 /** Milliseconds of storm before the end comes. */
 const [SHORTEST, LONGEST] = [150, 600];
-
-/**
- * The runtime in a process that can be killed.
- * @param {string} state
- */
-async function start(state) {
-  const host = fileURLToPath(new URL("kill-host.js", import.meta.url));
-  const child = spawn(process.execPath, [host, state], { stdio: ["pipe", "pipe", "inherit"] });
-  const [line] = await Promise.race([
-    once(createInterface(child.stdout), "line"),
-    once(child, "exit").then(() => {
-      throw new Error("the runtime did not start");
-    }),
-  ]);
-  /** @type {{ url: string, children: number[] }} */
-  const { url, children } = JSON.parse(line);
-  assert.ok(children.length > 0, "workerd is a child of its host");
-  return {
-    url: new URL(url),
-    /** Nothing is told to anyone, nothing is flushed. */
-    async kill() {
-      const exited = once(child, "exit");
-      for (const pid of children) process.kill(pid, "SIGKILL");
-      child.kill("SIGKILL");
-      await exited;
-    },
-  };
-}
 
 /**
  * A session: its user refreshes one time after the other.

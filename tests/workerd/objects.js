@@ -4,6 +4,7 @@
 
 import * as driver from "../../pkg/driver.js";
 import * as issuer from "../../pkg/issuer.js";
+import { DirectoryObject } from "../../pkg/stores/directory-object.js";
 import { GrantObject, durableObjectStore } from "../../pkg/stores/durable-object.js";
 import module from "../../pkg/wasm/edgemint_bg.wasm";
 import { runContract } from "./suite.js";
@@ -42,7 +43,7 @@ class Transparent extends GrantObject {
   }
 }
 
-export { Transparent as GrantObject };
+export { DirectoryObject, Transparent as GrantObject };
 
 export default {
   /** @param {Request} request @param {{ GRANTS: any }} env */

@@ -6,6 +6,7 @@ import { durableObjectStore } from "../../pkg/stores/durable-object.js";
 import { kvStore } from "../../pkg/stores/kv.js";
 import { createIssuer } from "../../pkg/workerd.js";
 
+export { DirectoryObject } from "../../pkg/stores/directory-object.js";
 export { GrantObject } from "../../pkg/stores/durable-object.js";
 
 /** Shares of the calls, 0 to 1. */

@@ -69,6 +69,39 @@ export async function startObjects(state) {
   };
 }
 
+export const DIRECTORIES = "target/contract/tests/workerd/directories.js";
+
+/** An act of tests/workerd/directories.js. @param {URL} url where it listens */
+export const directoriesAt =
+  (url) =>
+  /** @param {string} on a store of it, or nothing @param {string} act @param {unknown[]} parameters @returns {Promise<any>} */
+  async (on, act, ...parameters) => {
+    const response = await fetch(url, {
+      method: "POST",
+      body: JSON.stringify({ on, act, parameters }),
+    });
+    const { result, error } = /** @type {any} */ (await response.json());
+    if (error !== undefined) throw new Error(error);
+    return result;
+  };
+
+/** Starts tests/workerd/directories.js. @param {(line: string) => void} [onLine] takes what it prints */
+export async function startDirectories(onLine = (line) => console.error(line)) {
+  const miniflare = localWorker({
+    entry: DIRECTORIES,
+    bindings: { BASE_URL: "https://auth.example.com", MASTER_KEY },
+    onLine,
+  });
+  const url = await miniflare.ready;
+  return {
+    url,
+    act: directoriesAt(url),
+    /** Takes the object out of memory. @param {string} name */
+    evict: (name) => miniflare.unsafeEvictDurableObject("", "DirectoryObject", { name }),
+    stop: () => miniflare.dispose(),
+  };
+}
+
 /**
  * Starts a worker on 127.0.0.1.
  * @param {{ bindings?: Record<string, string | undefined>, entry?: string, port?: number, state?: string }} [options]

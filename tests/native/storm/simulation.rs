@@ -11,7 +11,8 @@ use std::task::{Context, Poll, Waker};
 
 use edgemint::grant::{Command, GrantStore, Outcome};
 use edgemint::store::{
-    Expected, Guarantees, Key, MemoryStore, Page, Partition, Put, Store, StoreError, Versioned,
+    self, Commit, Expected, Guarantees, Key, MemoryStore, Page, Partition, Put, Store, StoreError,
+    Versioned,
 };
 use edgemint::{Host, UnixTime};
 
@@ -282,13 +283,23 @@ impl Store for Remote {
         self.operation(act).await
     }
 
+    async fn commit(
+        &self,
+        partition: &Partition,
+        writes: &[store::Write],
+    ) -> Result<Commit, StoreError> {
+        let act = async || self.local().commit(partition, writes).await;
+        self.operation(act).await
+    }
+
     async fn list(
         &self,
         partition: &Partition,
         prefix: &str,
         cursor: Option<&str>,
+        limit: usize,
     ) -> Result<Page, StoreError> {
-        let act = async || self.local().list(partition, prefix, cursor).await;
+        let act = async || self.local().list(partition, prefix, cursor, limit).await;
         self.operation(act).await
     }
 
@@ -347,14 +358,33 @@ macro_rules! hand_on {
                 $inner.delete(key, expected).await
             }
 
+            async fn commit(
+                &self,
+                partition: &Partition,
+                writes: &[store::Write],
+            ) -> Result<Commit, StoreError> {
+                let $store = self;
+                let commit = $inner.commit(partition, writes).await?;
+                if let Commit::Done(_) = commit {
+                    for write in writes {
+                        let key = Key::new(partition.clone(), write.name.clone()).unwrap();
+                        if let Some(value) = &write.value {
+                            $written($store, &key, value);
+                        }
+                    }
+                }
+                Ok(commit)
+            }
+
             async fn list(
                 &self,
                 partition: &Partition,
                 prefix: &str,
                 cursor: Option<&str>,
+                limit: usize,
             ) -> Result<Page, StoreError> {
                 let $store = self;
-                $inner.list(partition, prefix, cursor).await
+                $inner.list(partition, prefix, cursor, limit).await
             }
 
             fn guarantees(&self) -> Guarantees {

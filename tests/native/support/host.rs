@@ -9,7 +9,8 @@ use edgemint::grant::GrantStore;
 use edgemint::key::software::{SoftwareKey, SoftwareSigner};
 use edgemint::key::{Algorithm, Cipher, GeneratedKey, PublicKey, Signer, SignerError};
 use edgemint::store::{
-    Expected, Guarantees, Key, MemoryStore, Page, Partition, Put, Store, StoreError, Versioned,
+    Commit, Expected, Guarantees, Key, MemoryStore, Page, Partition, Put, Store, StoreError,
+    Versioned, Write,
 };
 use edgemint::{Entropy, EntropyError, Host, UnixTime};
 use futures_executor::block_on;
@@ -202,6 +203,26 @@ impl TestStore {
         block_on(self.rewrite(key, |_| text.to_owned()));
     }
 
+    /// A write that may be the one that fails. Nothing is written before it is awaited.
+    async fn write<T>(
+        &self,
+        write: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let fault = self.failing_put.take();
+        if let Some((number @ 1.., fault)) = fault {
+            self.failing_put.set(Some((number - 1, fault)));
+        }
+        let refused = Err(StoreError::Unavailable(STORE_DETAIL.into()));
+        match fault {
+            Some((0, PutFault::BeforeWriting)) => refused,
+            Some((0, PutFault::AfterWriting)) => {
+                write.await?;
+                refused
+            }
+            _ => write.await,
+        }
+    }
+
     /// Writes whatever the version: `text` makes the new text from the one that is there.
     async fn rewrite(&self, key: &Key, text: impl FnOnce(Option<&str>) -> String) {
         let found = self.memory.get(key).await.unwrap();
@@ -238,23 +259,24 @@ impl Store for TestStore {
                 .await;
         }
         let expires_at = expires_at.filter(|_| !self.forgets_late.get());
-        let fault = self.failing_put.take();
-        if let Some((number @ 1.., fault)) = fault {
-            self.failing_put.set(Some((number - 1, fault)));
-        }
-        let refused = Err(StoreError::Unavailable(STORE_DETAIL.into()));
-        match fault {
-            Some((0, PutFault::BeforeWriting)) => refused,
-            Some((0, PutFault::AfterWriting)) => {
-                self.memory.put(key, value, expected, expires_at).await?;
-                refused
-            }
-            _ => self.memory.put(key, value, expected, expires_at).await,
-        }
+        self.write(self.memory.put(key, value, expected, expires_at))
+            .await
     }
 
     async fn delete(&self, key: &Key, expected: Expected) -> Result<Put, StoreError> {
         self.memory.delete(key, expected).await
+    }
+
+    /// One write, as far as counting and failing go.
+    async fn commit(&self, partition: &Partition, writes: &[Write]) -> Result<Commit, StoreError> {
+        self.writes.set(self.writes.get() + 1);
+        if let (Some(first), true) = (writes.first(), self.rival.take()) {
+            let key = Key::new(partition.clone(), first.name.clone()).unwrap();
+            let value = first.value.clone().unwrap_or_default();
+            self.rewrite(&key, |found| found.map_or(value, str::to_owned))
+                .await;
+        }
+        self.write(self.memory.commit(partition, writes)).await
     }
 
     async fn list(
@@ -262,8 +284,9 @@ impl Store for TestStore {
         partition: &Partition,
         prefix: &str,
         cursor: Option<&str>,
+        limit: usize,
     ) -> Result<Page, StoreError> {
-        self.memory.list(partition, prefix, cursor).await
+        self.memory.list(partition, prefix, cursor, limit).await
     }
 
     fn guarantees(&self) -> Guarantees {

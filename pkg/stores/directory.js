@@ -1,0 +1,66 @@
+// The issuer's view of directories that live in Durable Objects (directory-object.js), with copies in
+// Cloudflare KV: it reads the copy, and asks the object if there is none. Everything else is the object's.
+//
+// The object is asked because KV caches misses: an application that has just been created would be
+// unknown for up to a minute wherever somebody asked too early. But whoever sends made-up client ids
+// makes nothing but misses, and an object answers a few hundred requests a second. So each tenant has a
+// bucket in each isolate: 50 questions a second, 100 in a burst. Beyond it, a miss is what KV says it is:
+// the flood is refused as before, tokens are issued from the copies as before, and of all requests only
+// those of an application younger than KV's cache can be refused wrongly, as long as the flood lasts.
+
+import { isReplicated } from "./kv-record.js";
+import { kvStore } from "./kv.js";
+
+/** Questions to an object a second, and at once, after misses. */
+const RATE = 50;
+const BURST = 100;
+/** Buckets that are held: those used last. */
+const BUCKETS = 1000;
+
+/** @type {typeof import("./directory.d.ts").directoryStore} */
+export function directoryStore({ kv, objects, cacheTtl }) {
+  const copies = kvStore(kv, { cacheTtl });
+  const authority = directoryObjects(objects);
+  const take = guard();
+  return {
+    ...authority,
+    guarantees: { atomic: true, readYourWrites: false },
+    async get(partition, name) {
+      if (!isReplicated(partition, name)) return authority.get(partition, name);
+      const copy = await copies.get(partition, name);
+      return copy === null && take(partition) ? authority.get(partition, name) : copy;
+    },
+  };
+}
+
+/** @type {typeof import("./directory.d.ts").directoryObjects} */
+export function directoryObjects(namespace) {
+  return {
+    guarantees: { atomic: true, readYourWrites: true },
+    get: (partition, name) => namespace.getByName(partition).read(name),
+    put: (partition, name, value, expected, expiresAt) =>
+      namespace.getByName(partition).write(name, value, expected, expiresAt, partition),
+    delete: (partition, name, expected) =>
+      namespace.getByName(partition).remove(name, expected, partition),
+    commit: (partition, writes) => namespace.getByName(partition).commit(writes, partition),
+    list: (partition, prefix, cursor, limit) =>
+      namespace.getByName(partition).page(prefix, cursor, limit),
+  };
+}
+
+/** Takes from a partition's bucket: false if it is empty. */
+function guard() {
+  /** The least recently used first. @type {Map<string, { tokens: number, time: number }>} */
+  const buckets = new Map();
+  return (/** @type {string} */ partition) => {
+    const now = Date.now();
+    const { tokens, time } = buckets.get(partition) ?? { tokens: BURST, time: now };
+    const filled = Math.min(BURST, tokens + (Math.max(0, now - time) / 1000) * RATE);
+    const allowed = filled >= 1;
+    buckets.delete(partition);
+    buckets.set(partition, { tokens: allowed ? filled - 1 : filled, time: now });
+    // Names of tenants can be made up, too.
+    if (buckets.size > BUCKETS) buckets.delete(/** @type {string} */ (buckets.keys().next().value));
+    return allowed;
+  };
+}

@@ -1,0 +1,126 @@
+// The names whose copies in Cloudflare KV are out of date. A row is written in the transaction that
+// changes the record, with an alarm, so that no copy is forgotten, whatever dies in between. The copy is
+// of what the record is when it is made: ten changes of one record are one row and mostly one copy.
+//
+// KV takes one write a second for each key, and answers 429 beyond it: like any failure, that is tried
+// again, a second later at first, and each time after twice as long as before, up to a minute.
+
+import { kvKey, writeRecord } from "./kv-record.js";
+
+/** Copies in one run: an invocation may call KV 1,000 times. */
+const RUN = 500;
+/** Copies at the same time: the platform opens six connections. */
+const AT_ONCE = 6;
+/** Milliseconds until the next try; twice as many each time, `DOUBLINGS` times. */
+export const RETRY = 1000;
+const DOUBLINGS = 6;
+/** Failures of one copy from which on the operator is told: before, it is KV's limit of writes. */
+const TELLING = 3;
+
+const EXISTS = "SELECT 1 FROM sqlite_master WHERE name = 'outbox'";
+/** `seq` counts the changes since the last copy; `due` is in milliseconds. */
+const CREATE = `CREATE TABLE IF NOT EXISTS outbox (
+  name TEXT PRIMARY KEY, partition TEXT NOT NULL,
+  seq INTEGER NOT NULL, tries INTEGER NOT NULL, due INTEGER NOT NULL
+) WITHOUT ROWID`;
+const ADD = `INSERT INTO outbox (name, partition, seq, tries, due) VALUES (?, ?, 1, 0, ?)
+  ON CONFLICT (name) DO UPDATE SET seq = outbox.seq + 1`;
+const DUE = `SELECT name, partition, seq, tries FROM outbox WHERE due <= ?
+  ORDER BY due LIMIT ?`;
+const DONE = "DELETE FROM outbox WHERE name = ? AND seq = ?";
+/** It has changed while it was copied: not at once again, for KV's limit. */
+const AGAIN = "UPDATE outbox SET tries = 0, due = ? WHERE name = ?";
+const FAILED = "UPDATE outbox SET tries = tries + 1, due = ? WHERE name = ?";
+const NEXT = "SELECT min(due) AS due FROM outbox";
+
+/** @typedef {{ name: string, partition: string, seq: number, tries: number }} Row */
+
+export class Outbox {
+  #storage;
+  #sql;
+  #namespace;
+  #records;
+  #made;
+  /** One run at a time, so that the copies of a record are in the order of its changes. @type {Promise<void> | null} */
+  #running = null;
+
+  /**
+   * @param {import("@cloudflare/workers-types").DurableObjectState} ctx
+   * @param {Pick<import("./kv.d.ts").KvNamespace, "put" | "delete">} namespace
+   * @param {import("./records.js").Records} records
+   */
+  constructor(ctx, namespace, records) {
+    this.#storage = ctx.storage;
+    this.#sql = ctx.storage.sql;
+    this.#namespace = namespace;
+    this.#records = records;
+    this.#made = this.#sql.exec(EXISTS).toArray().length > 0;
+  }
+
+  /** Makes the table: before the transaction that adds to it. */
+  open() {
+    if (!this.#made) this.#sql.exec(CREATE);
+    this.#made = true;
+  }
+
+  /** These records have changed. @param {string} partition @param {string[]} names */
+  add(partition, names) {
+    const time = Date.now();
+    for (const name of names) this.#sql.exec(ADD, name, partition, time);
+  }
+
+  /** When the next copy is to be made, in milliseconds; null if there is none to make. */
+  next() {
+    if (!this.#made) return null;
+    /** @type {import("./records.js").Rows<{ due: number | null }>} */
+    const rows = this.#sql.exec(NEXT);
+    return rows.one().due;
+  }
+
+  /** Makes the copies that are due, as many as a run may; never fails because KV does. */
+  flush() {
+    this.#running ??= this.#run().finally(() => {
+      this.#running = null;
+    });
+    return this.#running;
+  }
+
+  async #run() {
+    if (!this.#made) return;
+    // A copy must not be ahead of what it is a copy of.
+    await this.#storage.sync();
+    for (let left = RUN; left > 0; ) {
+      /** @type {import("./records.js").Rows<Row>} */
+      const due = this.#sql.exec(DUE, Date.now(), left);
+      const rows = due.toArray();
+      if (rows.length === 0) return;
+      left -= rows.length;
+      const copyRest = async () => {
+        for (let row = rows.shift(); row !== undefined; row = rows.shift()) await this.#copy(row);
+      };
+      await Promise.all(Array.from({ length: AT_ONCE }, copyRest));
+    }
+  }
+
+  /** @param {Row} row */
+  async #copy({ name, partition, seq, tries }) {
+    const key = kvKey(partition, name);
+    const record = this.#records.readWhole(name);
+    try {
+      if (record === null) await this.#namespace.delete(key);
+      else await writeRecord(this.#namespace, key, record.value, record.version, record.expiresAt);
+    } catch (error) {
+      if (tries + 1 >= TELLING) tell(`${key} is not copied to KV yet: ${error}`);
+      this.#sql.exec(FAILED, Date.now() + RETRY * 2 ** Math.min(tries, DOUBLINGS), name);
+      return;
+    }
+    this.#sql.exec(DONE, name, seq);
+    this.#sql.exec(AGAIN, Date.now() + RETRY, name);
+  }
+}
+
+/** @param {string} detail */
+function tell(detail) {
+  const time = Math.floor(Date.now() / 1000);
+  console.error(JSON.stringify({ edgemint: { time, kind: "failed", reason: "replication", detail } }));
+}
