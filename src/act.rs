@@ -1,24 +1,21 @@
-//! What an administrator or a login page does beside the token endpoint, as data: an object with one
-//! member, whose name is the act.
+//! What a login page does beside the token endpoint, as data: an object with one member, whose name is
+//! the act.
 
-use crate::directory::{AdministrationError, Command, TenantName};
-use crate::grant::{Completion, Id};
+use crate::administration::AdministrationError;
+use crate::directory::TenantName;
+use crate::grant::Completion;
 use crate::issuer::{Host, Issuer};
 use crate::json::{self, JsonError, Members, Object, Value};
 use crate::time::UnixTime;
 
-/// One act. As JSON `{"createTenant": {"tenant": "demo"}}`, in camel case.
+/// One act. As JSON `{"denyAuthorization": {"handle": "..."}}`, in camel case.
 #[derive(Debug, Clone)]
 pub struct Act(Kind);
 
 #[derive(Debug, Clone)]
 enum Kind {
-    /// Changes the directory.
-    Directory(Command),
     /// What the login page shows for a handle.
-    InspectAuthorization {
-        handle: String,
-    },
+    InspectAuthorization { handle: String },
     /// The user has signed in and consented.
     CompleteAuthorization {
         handle: String,
@@ -28,19 +25,6 @@ enum Kind {
     DenyAuthorization {
         handle: String,
         error: Option<String>,
-    },
-    ListSessions {
-        tenant: TenantName,
-        subject: String,
-    },
-    EndSession {
-        tenant: TenantName,
-        subject: String,
-        id: Id,
-    },
-    EndUserSessions {
-        tenant: TenantName,
-        subject: String,
     },
 }
 
@@ -53,9 +37,8 @@ impl Act {
     /// ```
     /// use edgemint::Act;
     ///
-    /// let act = r#"{"listSessions":{"tenant":"demo","subject":"ada"}}"#;
-    /// assert!(Act::parse(act).is_ok());
-    /// assert!(Act::parse(r#"{"listSessions":{"tenant":"demo"}}"#).is_err());
+    /// assert!(Act::parse(r#"{"denyAuthorization":{"handle":"x"}}"#).is_ok());
+    /// assert!(Act::parse(r#"{"denyAuthorization":{}}"#).is_err());
     /// ```
     pub fn parse(text: &str) -> Result<Self, JsonError> {
         json::read_named(text, Self::read)
@@ -81,20 +64,7 @@ impl Act {
                 handle: act.take("handle")?,
                 error: act.take("error")?,
             },
-            "listSessions" => Kind::ListSessions {
-                tenant: act.take("tenant")?,
-                subject: act.take("subject")?,
-            },
-            "endSession" => Kind::EndSession {
-                tenant: act.take("tenant")?,
-                subject: act.take("subject")?,
-                id: act.take("id")?,
-            },
-            "endUserSessions" => Kind::EndUserSessions {
-                tenant: act.take("tenant")?,
-                subject: act.take("subject")?,
-            },
-            _ => return Command::read(name, members).map(|command| Self(Kind::Directory(command))),
+            _ => return Err(JsonError::expected("the name of an act")),
         };
         members.finish()?;
         Ok(Self(kind))
@@ -102,8 +72,8 @@ impl Act {
 }
 
 impl<H: Host> Issuer<H> {
-    /// Carries out an act; what came of it is JSON. Whoever may call this is an administrator: nothing
-    /// is checked here.
+    /// Carries out an act; what came of it is JSON. Whoever may call this is a login page: nothing is
+    /// checked here.
     ///
     /// # Errors
     /// [`AdministrationError`]; nothing was changed then, except where the store failed.
@@ -118,12 +88,7 @@ impl<H: Host> Issuer<H> {
         within: Option<&TenantName>,
         now: UnixTime,
     ) -> Result<String, AdministrationError> {
-        let nothing = || Ok("{}".to_owned());
         match kind {
-            Kind::Directory(command) => {
-                let outcome = self.administer(command, now).await?;
-                Ok(json::write(&outcome)?)
-            }
             Kind::InspectAuthorization { handle } => {
                 self.inspect_authorization(&handle, within, now).await
             }
@@ -134,21 +99,6 @@ impl<H: Host> Issuer<H> {
             Kind::DenyAuthorization { handle, error } => {
                 self.deny_authorization(&handle, error.as_deref(), within, now)
                     .await
-            }
-            Kind::ListSessions { tenant, subject } => {
-                self.list_sessions(&tenant, &subject, now).await
-            }
-            Kind::EndSession {
-                tenant,
-                subject,
-                id,
-            } => {
-                self.end_session(&tenant, &subject, id, now).await?;
-                nothing()
-            }
-            Kind::EndUserSessions { tenant, subject } => {
-                self.end_user_sessions(&tenant, &subject, now).await?;
-                nothing()
             }
         }
     }

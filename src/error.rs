@@ -4,6 +4,8 @@
 //! goes on the wire follows from it in one exhaustive table, [`Reason::wire`]; no wire code is chosen
 //! where a failure occurs.
 
+use std::borrow::Cow;
+
 use crate::client::GrantType;
 use crate::entropy::EntropyError;
 use crate::grant::{Place, Refusal};
@@ -20,7 +22,7 @@ pub enum Reason {
     /// There is no tenant of that name.
     UnknownTenant,
     /// The endpoint does not take this method; the ones that it takes.
-    Method(&'static str),
+    Method(Cow<'static, str>),
     /// The body is not declared as a UTF-8 form.
     ContentType,
     /// The body is larger than 16 KiB.

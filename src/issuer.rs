@@ -1,15 +1,13 @@
 //! The service: a host, a configuration and a directory reader, and what the endpoints share.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
+use crate::administration::BootstrapSecret;
 use crate::api::ApiUri;
 use crate::client::ClientId;
-use crate::directory::{
-    Administration, AdministrationError, Caching, Command, DirectoryReader, LoadedRing, Outcome,
-    TenantName,
-};
+use crate::directory::{Caching, DirectoryReader, LoadedRing, TenantName};
 use crate::entropy::Entropy;
 use crate::error::Reason;
 use crate::event::{Event, EventSink};
@@ -196,6 +194,8 @@ pub struct Issuer<H: Host> {
     directory: DirectoryReader<<H::Signer as Signer>::Key>,
     /// The API that an application's last session here was for, the newest last.
     last_apis: RefCell<Vec<(ClientId, ApiUri)>>,
+    bootstrap_secret: Option<BootstrapSecret>,
+    last_number: Cell<u32>,
 }
 
 /// The private key that signs now, and its id.
@@ -228,6 +228,8 @@ impl<H: Host> Issuer<H> {
             masters,
             directory: DirectoryReader::new(caching),
             last_apis: RefCell::default(),
+            bootstrap_secret: None,
+            last_number: Cell::new(0),
         })
     }
 
@@ -263,24 +265,24 @@ impl<H: Host> Issuer<H> {
         &self.host
     }
 
-    /// Carries out an act of administration. Whoever may call this is an administrator: nothing is
-    /// checked here.
-    ///
-    /// # Errors
-    /// [`AdministrationError`]; nothing was changed then, except where the store failed.
-    pub async fn administer(
-        &self,
-        command: Command,
-        now: UnixTime,
-    ) -> Result<Outcome, AdministrationError> {
-        let administration = Administration {
-            store: self.host.store(),
-            signer: self.host.signer(),
-            entropy: self.host.entropy(),
-            masters: &self.masters,
-            reader: &self.directory,
-        };
-        administration.run(command, now).await
+    /// Makes the first administrator possible: whoever presents this secret to the administration API.
+    #[must_use]
+    pub fn with_bootstrap_secret(self, secret: Option<BootstrapSecret>) -> Self {
+        Self {
+            bootstrap_secret: secret,
+            ..self
+        }
+    }
+
+    pub(crate) fn bootstrap_secret(&self) -> Option<&BootstrapSecret> {
+        self.bootstrap_secret.as_ref()
+    }
+
+    /// A number higher than the one before, for what happens within one second.
+    pub(crate) fn next_number(&self) -> u32 {
+        let number = self.last_number.get().wrapping_add(1);
+        self.last_number.set(number);
+        number
     }
 
     /// Whether [`Issuer::refresh`] has something to do.

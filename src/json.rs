@@ -132,6 +132,20 @@ impl Members {
         }
     }
 
+    /// No members at all.
+    pub(crate) fn none() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Adds a member, unless there is one of that name.
+    pub(crate) fn insert(&mut self, name: &str, value: Value) -> Result<(), JsonError> {
+        if self.0.iter().any(|(known, _)| known == name) {
+            return Err(JsonError::unknown(name));
+        }
+        self.0.push((name.to_owned(), value));
+        Ok(())
+    }
+
     /// Takes a member. One that is not there is its type's default, if the type has one.
     pub(crate) fn take<T: Member>(&mut self, name: &str) -> Result<T, JsonError> {
         match self.value(name) {
@@ -141,7 +155,7 @@ impl Members {
     }
 
     /// Of members of one name the last counts.
-    fn value(&mut self, name: &str) -> Option<Value> {
+    pub(crate) fn value(&mut self, name: &str) -> Option<Value> {
         let at = self.0.iter().rposition(|(known, _)| known == name)?;
         Some(self.0.swap_remove(at).1)
     }
@@ -275,6 +289,15 @@ fn has_fraction(value: &Value) -> bool {
 }
 
 impl Serialize for Object {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+/// Members to be written as an object, in this order.
+pub(crate) struct Shown<'a>(pub(crate) Vec<(&'a str, Value)>);
+
+impl Serialize for Shown<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }

@@ -11,14 +11,16 @@
 //! | [`client`] | applications, their secrets, client authentication |
 //! | [`api`] | APIs, app roles, scopes and resources |
 //! | `token`, `verification` | access tokens (RFC 9068): made, and checked when they come back |
-//! | `act` | administration, and what a login page does |
+//! | [`administration`] | what an administrator does |
+//! | `act` | what a login page does |
 //! | [`key`] | master key, key ring, signers |
-//! | [`directory`] | the records of a tenant: reading through a cache, administration |
+//! | [`directory`] | the records of a tenant, read through a cache |
 //! | [`store`] | the storage trait, its contract, the memory store |
 //! | [`error`], [`event`] | reasons, what goes on the wire, what the operator hears |
 //! | `time`, `entropy` | what the host hands in beside storage and signatures |
 
 mod act;
+pub mod administration;
 pub mod api;
 pub mod client;
 pub mod directory;

@@ -86,7 +86,7 @@ export function authorizations({ issuer, clientId, clientSecret }) {
       held = undefined;
       return call(act, parameters, false);
     }
-    throw new AuthorizationError(answer.error, `${act}: ${answer.error_description}`);
+    throw new AuthorizationError(answer.code, `${act}: ${answer.detail}`);
   }
 
   return {

@@ -10,7 +10,7 @@
 
 use std::rc::Rc;
 
-use edgemint::directory::{Command, Outcome};
+use edgemint::administration::Command;
 use edgemint::endpoint::{Body, Request, Response};
 use edgemint::event::{Event, EventSink};
 use edgemint::key::software::SoftwareSigner;
@@ -42,9 +42,10 @@ impl Service {
         let masters = MasterKeys::new(master.expect("a master key"), None);
         let config = Config::new("https://auth.example.com").expect("an origin");
         let issuer = Issuer::new(FuzzHost::new(), config, masters).expect("an atomic store");
-        let administer = |command: &str| -> Outcome {
+        let administer = |command: &str| -> Value {
             let command = Command::parse(command).expect("a command");
-            block_on(issuer.administer(command, NOW)).expect("a change")
+            let done = block_on(issuer.administer(command, NOW)).expect("a change");
+            serde_json::from_str(&done).expect("JSON")
         };
         administer(r#"{"createTenant":{"tenant":"demo"}}"#);
         administer(
@@ -54,8 +55,9 @@ impl Service {
         administer(
             r#"{"assignRoles":{"tenant":"demo","clientId":"caller","api":"api://orders","roles":["R"]}}"#,
         );
-        let secret = administer(r#"{"addSecret":{"tenant":"demo","clientId":"caller"}}"#).secret;
-        let secret = secret.expect("a secret made here");
+        let secret = administer(r#"{"addSecret":{"tenant":"demo","clientId":"caller"}}"#);
+        let secret = secret["secret"].as_str().expect("a secret made here");
+        let secret = secret.to_owned();
         Self { issuer, secret }
     }
 
@@ -72,6 +74,7 @@ impl Service {
             content_type: parts.next(),
             authorization: parts.next(),
             body: Body::Whole(body.get(1..).unwrap_or_default()),
+            ..Request::default()
         };
         let response = block_on(self.issuer.handle(&request, NOW));
         self.check(&request, &response);

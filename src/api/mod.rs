@@ -8,8 +8,13 @@ use serde::Serialize;
 use crate::json::record;
 use crate::key::Algorithm;
 use crate::text::text_type;
+use crate::time::UnixTime;
 
-pub(crate) use admin::{ADMIN_API, AUTHORIZATION, administration_api};
+pub(crate) use admin::{
+    ADMIN_API, API, APPLICATION, AUTHORIZATION, DIRECTORY, EVENT, KEY, ROLE_ASSIGNMENT,
+    ROLE_MANAGEMENT, SESSION, SESSION_READ, TENANT, TENANT_CREATE, administration_api,
+    administration_roles,
+};
 pub(crate) use target::{Granted, Scope, Target, insert, only_api, split};
 
 text_type! {
@@ -58,6 +63,8 @@ pub struct Api {
     /// Seconds that its tokens live, if not as the tenant says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_token_lifetime: Option<u32>,
+    /// When it was registered. Consent that is older was to another API of that name.
+    pub created_at: UnixTime,
 }
 
 /// A permission that an API exposes to applications.
@@ -81,6 +88,7 @@ record!(Api {
     access_token_lifetime = "accessTokenLifetime",
 } default {
     scopes = "scopes",
+    created_at = "createdAt",
 });
 
 record!(AppRole {
@@ -128,16 +136,21 @@ impl Api {
 
 /// App roles that an application was granted on an API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Assignment {
     /// The API.
     pub api: ApiUri,
     /// The roles, in ascending order.
     pub roles: Vec<RoleName>,
+    /// When they were granted last.
+    pub assigned_at: UnixTime,
 }
 
 record!(Assignment {
     api = "api",
     roles = "roles",
+} default {
+    assigned_at = "assignedAt",
 });
 
 #[cfg(test)]

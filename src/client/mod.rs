@@ -7,9 +7,10 @@ mod secret;
 
 use serde::Serialize;
 
-use crate::api::{ApiUri, Assignment, RoleName};
+use crate::api::{ADMIN_API, Api, ApiUri, Assignment, RoleName};
 use crate::json::{named, record};
 use crate::text::text_type;
+use crate::time::UnixTime;
 
 pub(crate) use authentication::{Credentials, authenticate};
 pub use policy::{RefreshMode, RefreshPolicy};
@@ -51,6 +52,8 @@ pub struct Application {
     pub introspects: Vec<ApiUri>,
     /// Grants that were born in an earlier epoch are revoked.
     pub epoch: u64,
+    /// When it was registered.
+    pub created_at: UnixTime,
 }
 
 record!(Application {
@@ -66,17 +69,28 @@ record!(Application {
     refresh = "refresh",
     introspects = "introspects",
     epoch = "epoch",
+    created_at = "createdAt",
 });
 
 impl Application {
-    /// The roles that it was granted on an API.
+    /// The roles that it was granted on an API. What was granted on one of that name that is gone is not
+    /// granted on this one.
     #[must_use]
-    pub fn roles_on(&self, api: &ApiUri) -> &[RoleName] {
-        let assignment = self
-            .assignments
-            .iter()
-            .find(|assignment| assignment.api == *api);
-        assignment.map_or(&[], |assignment| &assignment.roles)
+    pub fn roles_on(&self, api: &Api) -> &[RoleName] {
+        self.assigned(api.identifier.as_str(), api.created_at)
+    }
+
+    /// The roles that it was granted on the administration.
+    pub(crate) fn administrative_roles(&self) -> &[RoleName] {
+        self.assigned(ADMIN_API, UnixTime::from_secs(0))
+    }
+
+    fn assigned(&self, api: &str, since: UnixTime) -> &[RoleName] {
+        let mut assignments = self.assignments.iter();
+        let assignment = assignments.find(|assignment| assignment.api.as_str() == api);
+        assignment
+            .filter(|assignment| assignment.assigned_at >= since)
+            .map_or(&[], |assignment| &assignment.roles)
     }
 }
 

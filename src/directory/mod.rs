@@ -1,8 +1,6 @@
 //! The directory of a tenant: read on every request, written rarely.
 
-mod administration;
 mod cache;
-mod command;
 mod reader;
 
 use serde::Serialize;
@@ -13,9 +11,8 @@ use crate::json::record;
 use crate::key::Algorithm;
 use crate::store::{Key, KeyError, Partition};
 use crate::text::text_type;
+use crate::time::UnixTime;
 
-pub(crate) use administration::{Administration, invalid};
-pub use command::{AdministrationError, Command, NewRole, Outcome};
 pub(crate) use reader::parse;
 pub(crate) use reader::{Caching, DirectoryReader, LoadedRing};
 
@@ -53,6 +50,8 @@ pub struct Tenant {
     pub login_url: Option<LoginUrl>,
     /// Grants that were born in an earlier epoch are revoked.
     pub epoch: u64,
+    /// When it was made.
+    pub created_at: UnixTime,
 }
 
 record!(Tenant {
@@ -63,6 +62,7 @@ record!(Tenant {
     login_url = "loginUrl",
 } default {
     epoch = "epoch",
+    created_at = "createdAt",
 });
 
 /// A record of the directory, by its kind and names.
@@ -76,6 +76,15 @@ pub(crate) enum Name {
 }
 
 impl Name {
+    /// What it is called: the tenant, the `client_id` or the identifier URI.
+    pub(crate) fn id(&self) -> &str {
+        match self {
+            Self::Tenant(tenant) | Self::Ring(tenant) => tenant.as_str(),
+            Self::Application(_, id) => id.as_str(),
+            Self::Api(_, uri) => uri.as_str(),
+        }
+    }
+
     /// Where the record lives in the store: one partition a tenant.
     pub(crate) fn key(&self) -> Result<Key, KeyError> {
         let (tenant, name) = match self {

@@ -3,14 +3,13 @@
 //!
 //! Guarded by access tokens of the administration API (RFC 6750).
 
-use serde::Serialize;
-
 use super::Context;
-use super::admission::{is_of_type, whole};
-use super::http::{Request, Response};
+use super::admission::{bearer, is_of_type, whole};
+use super::http::{MAX_BODY, Request, Response};
 use crate::act::Act;
+use crate::administration::AdministrationError;
 use crate::api::{ADMIN_API, AUTHORIZATION};
-use crate::directory::{AdministrationError, TenantName};
+use crate::directory::TenantName;
 use crate::error::Reason;
 use crate::event::{Event, EventSink, Kind};
 use crate::issuer::{Host, Issuer};
@@ -23,12 +22,6 @@ pub(super) const ACTS: [(&str, &str, &str); 3] = [
     ("complete", "completeAuthorization", AUTHORIZATION),
     ("deny", "denyAuthorization", AUTHORIZATION),
 ];
-
-#[derive(Serialize)]
-struct Fault {
-    error: &'static str,
-    error_description: String,
-}
 
 impl<H: Host> Issuer<H> {
     pub(super) async fn administrate(
@@ -55,7 +48,7 @@ impl<H: Host> Issuer<H> {
         let (store, directory) = (self.host().store(), self.directory());
         let client = directory.application(store, tenant, &claims.client_id, now);
         let client = client.await?.filter(|client| !client.disabled);
-        let assigned = client.as_ref().map(|client| client.roles_on(&claims.aud));
+        let assigned = client.as_ref().map(|client| client.administrative_roles());
         if !assigned.is_some_and(|roles| roles.iter().any(|held| held.as_str() == role)) {
             return Err(Reason::RoleMissing);
         }
@@ -63,7 +56,7 @@ impl<H: Host> Issuer<H> {
         if !request.content_type.is_some_and(is_json) {
             return Err(Reason::NotJson);
         }
-        let body = whole(request)?;
+        let body = whole(request, MAX_BODY)?;
         let text = std::str::from_utf8(body).map_err(|_| Reason::FormSyntax)?;
         let done = match json::parse(text).and_then(|value| Act::read(act, value)) {
             Ok(act) => self.act_within(act, Some(tenant), now).await,
@@ -79,20 +72,8 @@ impl<H: Host> Issuer<H> {
                     client_id: context.client_id.take(),
                     ..Event::done(error.code(), act.to_owned(), now)
                 });
-                let fault = Fault {
-                    error: error.code(),
-                    error_description: error.to_string(),
-                };
-                Ok(Response::json(error.status(), &fault)?.uncached())
+                Ok(Response::problem(&error))
             }
         }
     }
-}
-
-/// RFC 6750 section 2.1.
-fn bearer(authorization: &str) -> Option<&str> {
-    let (scheme, token) = authorization.split_once(' ')?;
-    scheme
-        .eq_ignore_ascii_case("bearer")
-        .then_some(token.trim())
 }

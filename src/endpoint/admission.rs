@@ -106,7 +106,7 @@ fn form(request: &Request<'_>) -> Result<Form, Reason> {
     if !request.content_type.is_some_and(is_form) {
         return Err(Reason::ContentType);
     }
-    let form = Form::parse(whole(request)?)?;
+    let form = Form::parse(whole(request, MAX_BODY)?)?;
     let query = Form::parse(request.query().as_bytes())?;
     match query.iter().find(|(name, _)| BODY_ONLY.contains(name)) {
         Some((name, _)) => Err(Reason::ParameterInUrl(name.to_owned())),
@@ -114,13 +114,21 @@ fn form(request: &Request<'_>) -> Result<Form, Reason> {
     }
 }
 
-/// The body, if it is there and not too large.
-pub(super) fn whole<'a>(request: &Request<'a>) -> Result<&'a [u8], Reason> {
+/// The body, if it is there and has at most `limit` bytes.
+pub(super) fn whole<'a>(request: &Request<'a>, limit: usize) -> Result<&'a [u8], Reason> {
     match request.body {
-        Body::Whole(body) if body.len() <= MAX_BODY => Ok(body),
+        Body::Whole(body) if body.len() <= limit => Ok(body),
         Body::Whole(_) | Body::TooLarge => Err(Reason::BodyTooLarge),
         Body::Unreadable => Err(Reason::BodyUnreadable),
     }
+}
+
+/// The token of an `Authorization` header: RFC 6750 section 2.1.
+pub(super) fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then_some(token.trim())
 }
 
 /// RFC 6749 section 3.2 and RFC 9110 section 8.3: type and charset in any letter case; only UTF-8.

@@ -4,16 +4,20 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use crate::administration::AdministrationError;
 use crate::error::Reason;
 
-/// Bytes of the largest body that is read: 16 KiB.
+/// Bytes of the largest body that the token service reads: 16 KiB.
 pub const MAX_BODY: usize = 16 * 1_024;
+
+/// Bytes of the largest body that the administration reads: 1 MiB.
+pub const MAX_ADMINISTRATION_BODY: usize = 1_024 * 1_024;
 
 /// Seconds after which a caller may try again.
 const RETRY_AFTER: &str = "1";
 
 /// What of an HTTP request the service looks at.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Request<'a> {
     /// The method, in upper case as it is sent.
     pub method: &'a str,
@@ -23,8 +27,22 @@ pub struct Request<'a> {
     pub content_type: Option<&'a str>,
     /// The `Authorization` header.
     pub authorization: Option<&'a str>,
+    /// The `If-Match` header: RFC 9110 section 13.1.1.
+    pub if_match: Option<&'a str>,
+    /// The `Idempotency-Key` header.
+    pub idempotency_key: Option<&'a str>,
     /// The body.
     pub body: Body<'a>,
+}
+
+/// RFC 9457 section 3, with a stable `code`.
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: &'a str,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    code: &'a str,
 }
 
 /// The body of a request.
@@ -36,6 +54,13 @@ pub enum Body<'a> {
     TooLarge,
     /// It broke off.
     Unreadable,
+}
+
+impl Default for Body<'_> {
+    /// Nothing was sent.
+    fn default() -> Self {
+        Self::Whole(&[])
+    }
 }
 
 impl<'a> Request<'a> {
@@ -164,22 +189,69 @@ impl Response {
             r#"{{"error":"{}","error_description":"{}"}}"#,
             wire.error, wire.description
         );
-        let response = Self::of_json(wire.status, body).uncached().hint(reason);
+        let response = Self::of_json(wire.status, body).uncached();
+        response.hint(reason).challenge(reason)
+    }
+
+    /// What went wrong in the administration: RFC 9457.
+    pub(crate) fn problem(error: &AdministrationError) -> Self {
+        let (status, code, detail) = match error {
+            AdministrationError::Failed(reason) => {
+                let wire = reason.wire();
+                (wire.status, wire.error, wire.description.to_owned())
+            }
+            error => (error.status(), error.code(), error.to_string()),
+        };
+        let title = match status {
+            400 => "Bad Request",
+            401 => "Unauthorized",
+            403 => "Forbidden",
+            404 => "Not Found",
+            405 => "Method Not Allowed",
+            409 => "Conflict",
+            412 => "Precondition Failed",
+            413 => "Content Too Large",
+            415 => "Unsupported Media Type",
+            422 => "Unprocessable Content",
+            503 => "Service Unavailable",
+            _ => "Internal Server Error",
+        };
+        let problem = Problem {
+            r#type: "about:blank",
+            title,
+            status,
+            detail: &detail,
+            code,
+        };
+        let body = serde_json::to_string(&problem).unwrap_or_default();
+        let mut response = Self::of_json(status, body);
+        response.headers.clear();
+        let response = response
+            .with("content-type", "application/problem+json")
+            .uncached();
+        match error {
+            AdministrationError::Failed(reason) => response.hint(reason).challenge(reason),
+            _ => response,
+        }
+    }
+
+    /// How to come back with what was missing: RFC 6750 section 3.
+    fn challenge(self, reason: &Reason) -> Self {
         let challenge = match reason {
-            // RFC 6750 section 3: who brought nothing is not told of an error.
+            // Who brought nothing is not told of an error.
             Reason::NoToken => "Bearer",
             Reason::InvalidToken(_) => r#"Bearer error="invalid_token""#,
             Reason::RoleMissing => r#"Bearer error="insufficient_scope""#,
-            _ if wire.status == 401 => r#"Basic realm="edgemint", charset="UTF-8""#,
-            _ => return response,
+            _ if reason.wire().status == 401 => r#"Basic realm="edgemint", charset="UTF-8""#,
+            _ => return self,
         };
-        response.with("www-authenticate", challenge)
+        self.with("www-authenticate", challenge)
     }
 
     /// What the caller may do about it.
     fn hint(self, reason: &Reason) -> Self {
         match reason {
-            Reason::Method(allowed) => self.with("allow", *allowed),
+            Reason::Method(allowed) => self.with("allow", allowed.clone()),
             Reason::Storage(_) => self.with("retry-after", RETRY_AFTER),
             _ => self,
         }

@@ -1,6 +1,7 @@
 //! HTTP in, HTTP out: which path is which endpoint, and what each answers.
 
 mod admin;
+mod administration;
 mod admission;
 mod authorize;
 pub mod form;
@@ -19,7 +20,8 @@ use crate::issuer::{Host, Issuer};
 use crate::store::{Guarantees, Store};
 use crate::time::UnixTime;
 
-pub use http::{Body, MAX_BODY, Request, Response};
+pub use administration::ROUTES;
+pub use http::{Body, MAX_ADMINISTRATION_BODY, MAX_BODY, Request, Response};
 
 /// What a path leads to. Paths are compared byte by byte: no endpoint has a second spelling.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +85,8 @@ struct Health {
 struct Context {
     tenant: Option<String>,
     client_id: Option<String>,
+    /// Whether errors are problem details: RFC 9457.
+    is_problem: bool,
     /// Whether a person reads the answer.
     is_person: bool,
     /// Whether an application that runs in a browser may read it: it brings no cookie that could be
@@ -100,18 +104,10 @@ impl<H: Host> Issuer<H> {
         let answer = self.route(request, now, &mut context).await;
         let is_shared = context.is_shared;
         let mut response = answer.unwrap_or_else(|reason| {
-            let Context {
-                tenant,
-                client_id,
-                is_person,
-                ..
-            } = context;
-            self.host().events().emit(Event {
-                tenant,
-                client_id,
-                ..Event::of(&reason, now)
-            });
-            if is_person {
+            self.report(&mut context, Event::of(&reason, now));
+            if context.is_problem {
+                Response::problem(&reason.into())
+            } else if context.is_person {
                 Response::page(&reason)
             } else {
                 Response::refusal(&reason)
@@ -126,6 +122,15 @@ impl<H: Host> Issuer<H> {
         response
     }
 
+    /// Tells the operator of it, and whom it concerns: once a request.
+    fn report(&self, context: &mut Context, event: Event) {
+        self.host().events().emit(Event {
+            tenant: context.tenant.take(),
+            client_id: context.client_id.take(),
+            ..event
+        });
+    }
+
     async fn route(
         &self,
         request: &Request<'_>,
@@ -138,7 +143,7 @@ impl<H: Host> Issuer<H> {
             .split(',')
             .any(|method| method.trim() == request.method)
         {
-            return Err(Reason::Method(methods));
+            return Err(Reason::Method(methods.into()));
         }
         match route {
             Route::Token(tenant) => {
@@ -155,6 +160,7 @@ impl<H: Host> Issuer<H> {
             }
             Route::Introspect(tenant) => self.introspect(&tenant, request, now, context).await,
             Route::Admin(tenant, act) => {
+                context.is_problem = true;
                 self.administrate(&tenant, act, request, now, context).await
             }
             Route::Jwks(tenant) => self.jwks(&tenant, now, context).await,

@@ -22,7 +22,7 @@ pub(crate) async fn issue<H: Host>(
         None => only_api(&client.assignments)?,
     };
     let api = party.api(issuer, uri, by_resource, now).await?;
-    let granted = target.grant(&api, client.roles_on(uri))?;
+    let granted = target.grant(&api, client.roles_on(&api))?;
     let scope = granted.scope(uri);
     let content = Content {
         subject: client.client_id.as_str(),

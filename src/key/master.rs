@@ -25,6 +25,8 @@ pub struct MasterKey {
     tenants: Zeroizing<[u8; 32]>,
     /// For what strangers have sealed: they choose how often, and the other key must not wear out by it.
     handles: Zeroizing<[u8; 32]>,
+    /// For what administrators were answered: it may hold a secret, for a day.
+    replies: Zeroizing<[u8; 32]>,
 }
 
 /// What something is sealed for: each has a key of its own.
@@ -36,6 +38,8 @@ pub(crate) enum Seal {
     TenantSecret,
     /// An authorization request on its way through a browser.
     Handle,
+    /// An answer of the administration, for whoever asks the same again.
+    Reply,
 }
 
 impl MasterKey {
@@ -65,6 +69,7 @@ impl MasterKey {
         let mut sealing = Zeroizing::new([0; 32]);
         let mut tenants = sealing.clone();
         let mut handles = sealing.clone();
+        let mut replies = sealing.clone();
         let derived = expand(
             master,
             [
@@ -72,6 +77,7 @@ impl MasterKey {
                 ("signing key sealing", sealing.as_mut_slice()),
                 ("tenant secret sealing", tenants.as_mut_slice()),
                 ("authorization handles", handles.as_mut_slice()),
+                ("administration replies", replies.as_mut_slice()),
             ],
         );
         derived.ok_or(MasterKeyError)?;
@@ -80,6 +86,7 @@ impl MasterKey {
             sealing,
             tenants,
             handles,
+            replies,
         })
     }
 
@@ -117,6 +124,7 @@ impl MasterKey {
             Seal::SigningKey => &self.sealing,
             Seal::TenantSecret => &self.tenants,
             Seal::Handle => &self.handles,
+            Seal::Reply => &self.replies,
         }
     }
 
@@ -364,7 +372,12 @@ mod tests {
     fn what_was_sealed_for_one_purpose_opens_for_no_other() {
         let cipher = SoftwareSigner::new(Counter);
         let keys = MasterKeys::new(master(1), None);
-        let all = [Seal::SigningKey, Seal::TenantSecret, Seal::Handle];
+        let all = [
+            Seal::SigningKey,
+            Seal::TenantSecret,
+            Seal::Handle,
+            Seal::Reply,
+        ];
         for made in all {
             let sealed = keys.current().seal(made, b"x", "a", &cipher, &Counter);
             let sealed = block_on(sealed).unwrap();

@@ -71,6 +71,11 @@ impl SigningKey {
         &self.public
     }
 
+    /// The id of the master key that the private part is sealed under.
+    pub(crate) fn master(&self) -> &str {
+        self.private.master()
+    }
+
     /// When it starts to sign.
     #[must_use]
     pub fn starts(&self) -> UnixTime {

@@ -132,6 +132,7 @@ async fn interchangeable(algorithm: &str) {
         content_type: Some("application/x-www-form-urlencoded"),
         authorization: None,
         body: Body::Whole(issued["form"].as_str().unwrap().as_bytes()),
+        ..Request::default()
     };
     let answer = software.handle(&ask, now).await;
     let answer: Value = serde_json::from_str(&answer.body).unwrap();

@@ -322,7 +322,7 @@ fn r32_an_error_before_the_redirect_uri_is_trusted_is_a_page_and_sends_nobody_an
     let several = world.app(json!({"redirectUris": [CALLBACK, "https://app.example.com/2"]}));
     let none = world.app(json!({}));
     let disabled = world.web();
-    world.administer(json!({"setApplicationDisabled": {
+    world.administer(json!({"updateApplication": {
         "tenant": "demo", "clientId": disabled.id, "disabled": true,
     }}));
     for (bad, status) in [
@@ -658,7 +658,7 @@ fn r32_a_disabled_application_gets_nothing_for_its_code() {
     let (world, app) = world_and_app();
     let code = world.code(&app);
     let switch = |disabled| {
-        world.administer(json!({"setApplicationDisabled": {
+        world.administer(json!({"updateApplication": {
             "tenant": "demo", "clientId": app.id, "disabled": disabled,
         }}));
     };

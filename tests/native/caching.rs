@@ -19,7 +19,7 @@ fn two_locations() -> (World, World, Client) {
 }
 
 fn disable(client: &Client) -> serde_json::Value {
-    json!({"setApplicationDisabled": {
+    json!({"updateApplication": {
         "tenant": "demo", "clientId": client.id, "disabled": true,
     }})
 }

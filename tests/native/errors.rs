@@ -27,7 +27,7 @@ macro_rules! reasons {
 reasons! {
     Reason::UnknownPath => Reason::UnknownPath,
     Reason::UnknownTenant => Reason::UnknownTenant,
-    Reason::Method(_) => Reason::Method("POST"),
+    Reason::Method(_) => Reason::Method("POST".into()),
     Reason::ContentType => Reason::ContentType,
     Reason::BodyTooLarge => Reason::BodyTooLarge,
     Reason::BodyUnreadable => Reason::BodyUnreadable,

@@ -1,8 +1,8 @@
 //! The grant against a model of it: any sequence of acts has the outcome that section 3 of the design
 //! says, and leaves the session as alive as it says. The model knows the design and nothing of the code.
 
+use edgemint::UnixTime;
 use edgemint::store::Store;
-use edgemint::{Act, UnixTime};
 use futures_executor::block_on;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -541,10 +541,7 @@ impl<'a> Run<'a> {
     }
 
     fn act(&self, act: &Value) -> Result<Value, String> {
-        let act = Act::parse(&act.to_string()).unwrap();
-        let done = block_on(self.world.issuer.act(act, self.world.around.clock.now()));
-        let text = done.map_err(|error| error.to_string())?;
-        Ok(serde_json::from_str(&text).unwrap())
+        self.world.try_act(act).map_err(|error| error.to_string())
     }
 
     fn token(&self, which: Which) -> Option<String> {

@@ -256,7 +256,7 @@ fn r36_tokens_of_a_disabled_application_are_inactive() {
     let orders = world.app(json!({"introspects": ["api://orders"]}));
     assert!(world.is_active(&orders, &tokens.access));
     assert!(world.is_active(&orders, &own));
-    world.administer(json!({"setApplicationDisabled": {
+    world.administer(json!({"updateApplication": {
         "tenant": "demo", "clientId": app.id, "disabled": true,
     }}));
     assert!(!world.is_active(&orders, &tokens.access));

@@ -128,7 +128,7 @@ fn r32_an_application_that_has_changed_meanwhile_gets_no_answer() {
         json!({"updateApplication": {"redirectUris": ["https://app.example.com/new"]}}),
         json!({"updateApplication": {"redirectUris": []}}),
         json!({"updateApplication": {"grantTypes": ["refresh_token"]}}),
-        json!({"setApplicationDisabled": {"disabled": true}}),
+        json!({"updateApplication": {"disabled": true}}),
     ] {
         let (world, app) = world_and_app();
         let handle = world.handle(&app.asks(BOTH));
@@ -513,7 +513,7 @@ fn r46_a_bad_token_is_401_and_a_missing_role_403() {
     ] {
         let answer = with(token);
         is_challenge(&answer, 401, invalid);
-        answer.refused(401, "invalid_token");
+        answer.problem(401, "invalid_token");
     }
     assert_eq!(with(&page.token).status(), 200);
     let scheme = page.call("inspect", &json!({"handle": handle}));
@@ -548,7 +548,7 @@ fn r46_a_token_of_the_admin_api_without_the_role_is_403() {
     let call = page.call("inspect", &json!({"handle": handle}));
     let answer = world.send(&call.authorization(&format!("Bearer {token}")));
     is_challenge(&answer, 403, r#"Bearer error="insufficient_scope""#);
-    answer.refused(403, "insufficient_scope");
+    answer.problem(403, "insufficient_scope");
     let again = world.sign_again(&page.token, |_| {});
     let call = page.call("inspect", &json!({"handle": handle}));
     assert_eq!(
@@ -575,7 +575,7 @@ fn r46_a_token_of_the_admin_api_without_the_role_is_403() {
 fn r46_a_page_that_lost_its_role_or_was_disabled_signs_nobody_in() {
     let acts: [fn(&str) -> Value; 2] = [
         |id| json!({"removeRoles": {"tenant": "demo", "clientId": id, "api": ADMIN, "roles": [ROLE]}}),
-        |id| json!({"setApplicationDisabled": {"tenant": "demo", "clientId": id, "disabled": true}}),
+        |id| json!({"updateApplication": {"tenant": "demo", "clientId": id, "disabled": true}}),
     ];
     for act in acts {
         let (world, app) = world_and_app();
@@ -585,7 +585,7 @@ fn r46_a_page_that_lost_its_role_or_was_disabled_signs_nobody_in() {
         let id = world.verify(&page.token).unwrap().claims["client_id"].clone();
         world.administer(act(id.as_str().unwrap()));
         let answer = page.send("inspect", &body);
-        answer.refused(403, "insufficient_scope");
+        answer.problem(403, "insufficient_scope");
     }
 }
 
@@ -618,7 +618,7 @@ fn r46_a_page_of_one_tenant_serves_no_other() {
     ] {
         let answer = page.send(act, &body);
         assert_eq!(answer.status(), 400);
-        assert_eq!(answer.json()["error"], "invalid_handle");
+        answer.problem(400, "invalid_handle");
     }
     // In process, whoever calls administers every tenant.
     world.act(json!({"inspectAuthorization": {"handle": foreign}}));
@@ -639,20 +639,20 @@ fn r46_what_is_not_json_is_told_apart_from_what_is_refused() {
     ] {
         world
             .send(&call.clone().content_type(content_type))
-            .refused(415, "invalid_request");
+            .problem(415, "invalid_request");
     }
     world
         .send(&call.clone().body_too_large())
-        .refused(413, "invalid_request");
+        .problem(413, "invalid_request");
     world
         .send(&call.clone().body(&[b' '; 16_385]))
-        .refused(413, "invalid_request");
+        .problem(413, "invalid_request");
     world
         .send(&call.clone().body_unreadable())
-        .refused(400, "invalid_request");
+        .problem(400, "invalid_request");
     world
         .send(&call.clone().body(b"\xff"))
-        .refused(400, "invalid_request");
+        .problem(400, "invalid_request");
     for body in [
         "",
         "{",
@@ -678,7 +678,7 @@ fn r46_what_is_not_json_is_told_apart_from_what_is_refused() {
         (answer.status(), &answer.json()["error"]),
         (400, &json!("invalid"))
     );
-    world.administer(json!({"setApplicationDisabled": {
+    world.administer(json!({"updateApplication": {
         "tenant": "demo", "clientId": app.id, "disabled": true,
     }}));
     let answer = page.send("complete", &good);
@@ -687,7 +687,7 @@ fn r46_what_is_not_json_is_told_apart_from_what_is_refused() {
         (404, &json!("not_found"))
     );
     assert_eq!(world.grants().len(), 0);
-    world.administer(json!({"setApplicationDisabled": {
+    world.administer(json!({"updateApplication": {
         "tenant": "demo", "clientId": app.id, "disabled": false,
     }}));
     let charset = call.content_type(Some("Application/JSON; charset=UTF-8"));
@@ -708,7 +708,7 @@ fn r46_only_what_is_named_is_there() {
         "/demo/admin/authorizations/inspect",
     ] {
         let call = page.call("inspect", &json!({})).target(target);
-        world.send(&call).refused(404, "invalid_request");
+        assert_eq!(world.send(&call).status(), 404, "{target}");
     }
     let answer = world.send(&page.call("inspect", &json!({})).method("GET"));
     assert_eq!(
@@ -717,7 +717,7 @@ fn r46_only_what_is_named_is_there() {
     );
     let call = page.call("inspect", &json!({}));
     let call = call.target("/nobody/admin/v1/authorizations/inspect");
-    world.send(&call).refused(404, "invalid_request");
+    world.send(&call).problem(404, "invalid_request");
 }
 
 #[test]
@@ -728,7 +728,8 @@ fn r28_a_store_that_fails_under_a_login_page_is_503() {
     let body = json!({"handle": handle, "subject": "ada"});
     for fault in [PutFault::BeforeWriting, PutFault::AfterWriting] {
         world.around.store.fail_put(0, fault);
-        page.send("complete", &body).is_unavailable();
+        page.send("complete", &body)
+            .problem(503, "temporarily_unavailable");
         assert_eq!(page.send("complete", &body).status(), 200);
     }
     for number in 0.. {
@@ -739,7 +740,7 @@ fn r28_a_store_that_fails_under_a_login_page_is_503() {
             assert!(number >= 4, "keys, tenant, application, user");
             break;
         }
-        answer.is_unavailable();
+        answer.problem(503, "temporarily_unavailable");
         assert_eq!(elsewhere.send(&page.call("complete", &body)).status(), 200);
     }
 }

@@ -11,6 +11,7 @@
 )]
 
 mod administration;
+mod administration_api;
 mod authorization_code;
 mod caching;
 mod contract;

@@ -183,6 +183,7 @@ proptest! {
             content_type: shot.content_type.as_deref(),
             authorization: authorization.as_deref(),
             body: Body::Whole(&body),
+            ..Request::default()
         };
         let elsewhere = world.elsewhere();
         if let Some(number) = shot.failing_read {
@@ -231,6 +232,7 @@ proptest! {
             content_type: Some("application/x-www-form-urlencoded"),
             authorization: authorization.as_deref(),
             body: Body::Whole(body.as_bytes()),
+            ..Request::default()
         };
         let answer = Answer(block_on(world.issuer.handle(&request, world.around.clock.now())));
         world.token(&answer);

@@ -810,7 +810,7 @@ fn r31_a_disabled_application_refreshes_nothing_until_it_is_enabled() {
     for app in [world.web(), world.spa()] {
         let tokens = world.session(&app);
         let switch = |disabled| {
-            world.administer(json!({"setApplicationDisabled": {
+            world.administer(json!({"updateApplication": {
                 "tenant": "demo", "clientId": app.id, "disabled": disabled,
             }}));
         };

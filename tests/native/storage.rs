@@ -188,7 +188,7 @@ fn r28_administration_overwrites_no_corrupt_record() {
         ),
         (
             "application",
-            json!({"setApplicationDisabled": {
+            json!({"updateApplication": {
                 "tenant": "demo", "clientId": client.id, "disabled": true,
             }}),
         ),

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
-use edgemint::directory::AdministrationError;
+use edgemint::administration::{AdministrationError, Command};
 use edgemint::error::Reason;
 use edgemint::store::MemoryStore;
 use edgemint::{Issuer, UnixTime};
@@ -215,8 +215,8 @@ impl Storm {
             let id = &family.place.id;
             json!({"endSession": {"tenant": "demo", "subject": subject, "id": id}})
         };
-        let act = edgemint::Act::parse(&act.to_string()).unwrap();
-        match location.act(act, now).await {
+        let act = Command::parse(&act.to_string()).unwrap();
+        match location.administer(act, now).await {
             Ok(_) => Answered::Done,
             Err(AdministrationError::NotFound(_)) => Answered::NotFound,
             Err(AdministrationError::Failed(Reason::Storage(_))) => Answered::Unavailable,

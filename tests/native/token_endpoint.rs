@@ -265,7 +265,7 @@ fn r08_every_failed_authentication_gets_the_same_answer() {
     let (world, client) = world_and_client();
     let other = world.client(&["Orders.Read.All"]);
     let disabled = world.client(&["Orders.Read.All"]);
-    world.administer(json!({"setApplicationDisabled": {
+    world.administer(json!({"updateApplication": {
         "tenant": "demo", "clientId": disabled.id, "disabled": true,
     }}));
     let now = world.around.clock.now();

@@ -87,7 +87,7 @@ fn r39_tokens_are_signed_as_the_tenant_says_or_as_the_api_says() {
 fn r39_no_algorithm_called_none_can_be_configured() {
     for algorithm in ["none", "None", "HS256", "es256", ""] {
         let command = json!({"createTenant": {"tenant": "demo", "algorithm": algorithm}});
-        let command = edgemint::directory::Command::parse(&command.to_string());
+        let command = edgemint::administration::Command::parse(&command.to_string());
         assert!(command.is_err(), "{algorithm}");
     }
 }

@@ -97,6 +97,7 @@ fn send(world: &World, request: &Value) -> Response {
         content_type: headers["content-type"].as_str(),
         authorization: basic.as_deref().or(headers["authorization"].as_str()),
         body: Body::Whole(body.as_bytes()),
+        ..Request::default()
     };
     block_on(world.issuer.handle(&request, world.around.clock.now()))
 }

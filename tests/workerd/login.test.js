@@ -506,10 +506,10 @@ describe("clicked through in Chromium", () => {
     await browser.click(ALLOW);
     await browser.until("Hello, Ada Lovelace");
     const { clientId } = demo.public;
-    await worker.admin.setApplicationDisabled({ tenant: TENANT, clientId, disabled: true });
+    await worker.admin.updateApplication({ tenant: TENANT, clientId, disabled: true });
     await browser.click('form[action="/refresh"] button');
     await browser.until("Not refreshed");
-    await worker.admin.setApplicationDisabled({ tenant: TENANT, clientId, disabled: false });
+    await worker.admin.updateApplication({ tenant: TENANT, clientId, disabled: false });
     await browser.open(urls.app);
     await browser.click('form[action="/refresh"] button');
     await waitFor(async () => (await browser.text("#refreshed")) === "once");

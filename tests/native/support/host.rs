@@ -482,6 +482,11 @@ impl Recorder {
     pub(crate) fn take(&self) -> Vec<Event> {
         self.0.take()
     }
+
+    /// Forgets what was heard since these were taken.
+    pub(crate) fn restore(&self, events: Vec<Event>) {
+        self.0.replace(events);
+    }
 }
 
 impl EventSink for Recorder {

@@ -13,6 +13,8 @@ pub(crate) struct Call {
     target: String,
     content_type: Option<String>,
     authorization: Option<String>,
+    if_match: Option<String>,
+    idempotency_key: Option<String>,
     form: Vec<(String, String)>,
     raw_body: Option<Sent>,
     encoded: Vec<u8>,
@@ -46,6 +48,8 @@ impl Call {
             target: target.into(),
             content_type: None,
             authorization: None,
+            if_match: None,
+            idempotency_key: None,
             form: Vec::new(),
             raw_body: None,
             encoded: Vec::new(),
@@ -103,6 +107,27 @@ impl Call {
         self
     }
 
+    /// Sends a JSON document.
+    pub(crate) fn json(self, document: &Value) -> Self {
+        self.content_type(Some("application/json"))
+            .body(document.to_string().as_bytes())
+    }
+
+    /// RFC 6750 section 2.1.
+    pub(crate) fn bearer(self, token: &str) -> Self {
+        self.authorization(&format!("Bearer {token}"))
+    }
+
+    pub(crate) fn if_match(mut self, tag: &str) -> Self {
+        self.if_match = Some(tag.to_owned());
+        self
+    }
+
+    pub(crate) fn idempotency_key(mut self, key: &str) -> Self {
+        self.idempotency_key = Some(key.to_owned());
+        self
+    }
+
     /// The host did not read the body since it is too large.
     pub(crate) fn body_too_large(mut self) -> Self {
         self.raw_body = Some(Sent::TooLarge);
@@ -126,6 +151,8 @@ impl Call {
             target: &self.target,
             content_type: self.content_type.as_deref(),
             authorization: self.authorization.as_deref(),
+            if_match: self.if_match.as_deref(),
+            idempotency_key: self.idempotency_key.as_deref(),
             body: match self.raw_body {
                 None | Some(Sent::Bytes) => Body::Whole(&self.encoded),
                 Some(Sent::TooLarge) => Body::TooLarge,
@@ -200,6 +227,21 @@ impl Answer {
     pub(crate) fn accepted(&self) -> Value {
         assert_eq!(self.status(), 200, "{self:?}");
         self.json()
+    }
+
+    /// Checks that this is a problem document (RFC 9457) with this code. Returns what it says of it.
+    #[track_caller]
+    pub(crate) fn problem(&self, status: u16, code: &str) -> String {
+        let document: Value = serde_json::from_str(&self.0.body).expect("a problem document");
+        let seen = (self.status(), document["code"].as_str());
+        assert_eq!(seen, (status, Some(code)), "{self:?}");
+        assert_eq!(document["status"], status);
+        assert_eq!(document["type"], "about:blank");
+        assert!(document["title"].is_string(), "{document}");
+        let content_type = self.header("content-type");
+        assert_eq!(content_type, Some("application/problem+json"));
+        assert_eq!(self.header("cache-control"), Some("no-store"));
+        document["detail"].as_str().expect("a text").to_owned()
     }
 
     /// Checks that this is an error of RFC 6749 section 5.2, whole and with nothing beside it.

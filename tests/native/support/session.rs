@@ -42,7 +42,7 @@ impl Template {
             let outcome = world.administer(json!({"createApplication": {
                 "tenant": "demo", "redirectUris": [REDIRECT], "refresh": policy,
             }}));
-            let id = outcome.client_id.unwrap().to_string();
+            let id = outcome.client_id.unwrap();
             world.add_secret(&id, json!({}))
         };
         let clients = policies.iter().map(client).collect();

@@ -1,0 +1,201 @@
+//! APIs: registered with their app roles and scopes, changed, removed.
+
+use super::Administration;
+use super::applications::check_name;
+use super::command::{ApiChange, NewApi, NewRole};
+use super::error::{Done, exists, invalid, missing};
+use super::records::{Reply, Transaction, document, version};
+use super::set;
+use super::tenants::check_lifetime;
+use crate::api::{ADMIN_API, Api, ApiScope, ApiUri, AppRole};
+use crate::directory::Name;
+use crate::entropy;
+use crate::issuer::Host;
+use crate::json;
+use crate::store::Expected;
+
+/// How the names of their records start.
+pub(super) const PREFIX: &str = "api/";
+/// Most app roles, and most scopes, of an API.
+const MAX_ROLES: usize = 5_000;
+
+/// What of an API is shown.
+const SHOWN: [&str; 8] = [
+    "identifier",
+    "displayName",
+    "roles",
+    "scopes",
+    "assignmentRequired",
+    "algorithm",
+    "accessTokenLifetime",
+    "createdAt",
+];
+
+/// An API as a document.
+pub(super) fn shown(text: &str) -> Done<String> {
+    document(text, &SHOWN, &[])
+}
+
+fn reply(text: &str) -> Done<Reply> {
+    Ok(Reply {
+        body: Some(shown(text)?),
+        version: Some(version(text)),
+        created: None,
+    })
+}
+
+impl<H: Host> Administration<'_, H> {
+    fn api_name(&self, identifier: &ApiUri) -> Name {
+        Name::Api(self.tenant.clone(), identifier.clone())
+    }
+
+    pub(super) async fn create_api(
+        &self,
+        NewApi {
+            identifier,
+            settings,
+        }: NewApi,
+    ) -> Done<Reply> {
+        self.tenant_record().await?;
+        if identifier.as_str() == ADMIN_API {
+            return Err(exists("API", identifier.as_str()));
+        }
+        let mut api = Api {
+            display_name: identifier.to_string(),
+            identifier,
+            roles: Vec::new(),
+            scopes: Vec::new(),
+            assignment_required: false,
+            algorithm: None,
+            access_token_lifetime: None,
+            created_at: self.now,
+        };
+        self.change_api(&mut api, settings)?;
+        let identifier = api.identifier.clone();
+        // Nobody has its tokens yet: the first key of an algorithm may sign at once.
+        let mut transaction = Transaction::default().tell("api_created", identifier.as_str());
+        if let Some(algorithm) = api.algorithm {
+            let mut at_hand = self.ring().await?;
+            self.ensure_key(&mut at_hand, algorithm, self.now).await?;
+            self.put_ring(&mut transaction, &at_hand)?;
+        }
+        let at = transaction.writes.len();
+        let text = json::write(&api)?;
+        let reply = Reply {
+            created: Some(identifier.to_string()),
+            ..reply(&text)?
+        };
+        let name = self.api_name(&identifier);
+        transaction.put(name.clone(), text, Expected::Absent)?;
+        match self.commit(transaction, &reply).await? {
+            None => Ok(reply),
+            Some(conflict) if conflict < at => Err(self.busy("API", &name)),
+            Some(_) => Err(exists("API", identifier.as_str())),
+        }
+    }
+
+    pub(super) async fn get_api(&self, identifier: &ApiUri) -> Done<Reply> {
+        let found = self.load::<Api>(&self.api_name(identifier)).await?;
+        reply(
+            &found
+                .ok_or_else(|| missing("API", identifier.as_str()))?
+                .text,
+        )
+    }
+
+    /// Roles and scopes that stay keep their ids. What is declared no more is in no new token.
+    pub(super) async fn update_api(&self, identifier: &ApiUri, settings: ApiChange) -> Done<Reply> {
+        self.announce(settings.algorithm.value()).await?;
+        let detail = [identifier.as_str(), ":", &settings.names()].concat();
+        self.edit(
+            &self.api_name(identifier),
+            "API",
+            &mut |api: &mut Api| {
+                self.change_api(api, settings.clone())?;
+                Ok(Transaction::default().tell("api_updated", detail.as_str()))
+            },
+            &reply,
+        )
+        .await
+    }
+
+    pub(super) async fn delete_api(&self, identifier: &ApiUri) -> Done<Reply> {
+        let name = self.api_name(identifier);
+        let found = self.load_known::<Api>(&name, "API").await?;
+        let mut transaction = Transaction::default().tell("api_deleted", identifier.as_str());
+        transaction.delete(name.clone(), found.expected)?;
+        match self.commit(transaction, &Reply::default()).await? {
+            None => Ok(Reply::default()),
+            Some(_) => Err(self.busy("API", &name)),
+        }
+    }
+
+    fn change_api(&self, api: &mut Api, given: ApiChange) -> Done<()> {
+        set(&mut api.display_name, given.display_name);
+        check_name(&api.display_name)?;
+        if let Some(roles) = given.roles {
+            api.roles = self.declare_roles(&api.roles, roles)?;
+        }
+        if let Some(scopes) = given.scopes {
+            api.scopes = declared("scope", scopes)?
+                .into_iter()
+                .map(|(value, display_name)| ApiScope {
+                    value,
+                    display_name,
+                })
+                .collect();
+        }
+        set(&mut api.assignment_required, given.assignment_required);
+        given.algorithm.apply(&mut api.algorithm);
+        given
+            .access_token_lifetime
+            .apply(&mut api.access_token_lifetime);
+        check_lifetime(api.access_token_lifetime)
+    }
+
+    fn declare_roles(&self, known: &[AppRole], roles: Vec<NewRole>) -> Done<Vec<AppRole>> {
+        let roles = declared("app role", roles)?.into_iter();
+        let roles = roles.map(|(value, display_name)| {
+            let before = known.iter().find(|role| role.value == value);
+            let id = match before {
+                Some(role) => role.id.clone(),
+                None => entropy::uuid(self.issuer.host().entropy())?,
+            };
+            Ok(AppRole {
+                value,
+                id,
+                display_name,
+            })
+        });
+        roles.collect()
+    }
+}
+
+/// Values in ascending order, each once, with their names for people.
+fn declared(what: &str, roles: Vec<NewRole>) -> Done<Vec<(crate::api::RoleName, String)>> {
+    if roles.len() > MAX_ROLES {
+        return Err(invalid("an API has 5000 app roles and 5000 scopes at most"));
+    }
+    let mut declared = Vec::with_capacity(roles.len());
+    for NewRole {
+        value,
+        display_name,
+    } in roles
+    {
+        let display_name = display_name.unwrap_or_else(|| value.to_string());
+        check_name(&display_name)?;
+        declared.push((value, display_name));
+    }
+    declared.sort();
+    let twice = declared.windows(2).find_map(|pair| match pair {
+        [(a, _), (b, _)] if a == b => Some(a),
+        _ => None,
+    });
+    match twice {
+        None => Ok(declared),
+        Some(value) => {
+            let why = [what, " `", value.as_str(), "` is declared twice"].concat();
+            Err(invalid(&why))
+        }
+    }
+}

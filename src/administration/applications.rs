@@ -1,0 +1,529 @@
+//! Applications: registered, changed, removed; their secrets, and the app roles they are granted.
+
+use serde::Serialize;
+
+use super::Administration;
+use super::command::{ApplicationChange, ImportedApplication, NewApplication, NewSecret};
+use super::error::{Done, exists, invalid, missing};
+use super::records::{Reply, Transaction, document, version};
+use super::{next_epoch, set};
+use crate::api::{
+    ADMIN_API, Api, ApiUri, Assignment, ROLE_ASSIGNMENT, ROLE_MANAGEMENT, RoleName,
+    administration_api, insert,
+};
+use crate::client::{
+    Application, ClientId, ClientKind, ClientSecret, GrantType, MIN_IMPORTED, PREFIX as MADE_HERE,
+    RefreshMode, SecretRecord,
+};
+use crate::directory::Name;
+use crate::entropy;
+use crate::error::Reason;
+use crate::issuer::Host;
+use crate::json;
+use crate::key::TenantKeys;
+use crate::store::Expected;
+use crate::time::UnixTime;
+
+/// How the names of their records start.
+pub(super) const PREFIX: &str = "application/";
+/// Seconds that a secret is valid if nobody says otherwise: 180 days.
+const SECRET_VALIDITY: u64 = 180 * 86_400;
+/// Most secrets that an application may have at once.
+const MAX_SECRETS: usize = 20;
+/// Most APIs that an application may have roles on, and most entries of each of its lists.
+const MAX_ENTRIES: usize = 1_000;
+/// Most characters of a name for people.
+const MAX_NAME: usize = 256;
+
+/// What of an application is shown.
+const SHOWN: [&str; 11] = [
+    "clientId",
+    "displayName",
+    "kind",
+    "disabled",
+    "grantTypes",
+    "redirectUris",
+    "refresh",
+    "introspects",
+    "secrets",
+    "assignments",
+    "createdAt",
+];
+
+/// An application as a document.
+pub(super) fn shown(text: &str) -> Done<String> {
+    document(text, &SHOWN, &[])
+}
+
+/// A secret that was added.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AddedSecret<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) tenant: Option<&'a str>,
+    pub(super) client_id: &'a ClientId,
+    pub(super) key_id: &'a str,
+    pub(super) display_name: &'a str,
+    /// Made here: shown now and never again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) secret: Option<&'a str>,
+    pub(super) hint: &'a str,
+    pub(super) starts: UnixTime,
+    pub(super) ends: UnixTime,
+}
+
+/// What an import made.
+#[derive(Serialize)]
+struct Imported<'a> {
+    items: Vec<ImportedId<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ImportedId<'a> {
+    client_id: &'a ClientId,
+}
+
+/// A secret to store, and the one to show if it was made here.
+pub(super) struct MadeSecret {
+    pub(super) record: SecretRecord,
+    pub(super) shown: Option<ClientSecret>,
+}
+
+impl<H: Host> Administration<'_, H> {
+    fn application_name(&self, id: &ClientId) -> Name {
+        Name::Application(self.tenant.clone(), id.clone())
+    }
+
+    pub(super) async fn create_application(&self, new: NewApplication) -> Done<Reply> {
+        self.tenant_record().await?;
+        let application = self.application(new)?;
+        let text = json::write(&application)?;
+        let id = application.client_id;
+        let reply = Reply {
+            body: Some(shown(&text)?),
+            version: Some(version(&text)),
+            created: Some(id.to_string()),
+        };
+        let mut transaction = Transaction::default().tell("application_created", id.as_str());
+        transaction.put(self.application_name(&id), text, Expected::Absent)?;
+        match self.commit(transaction, &reply).await? {
+            None => Ok(reply),
+            Some(_) => Err(exists("application", id.as_str())),
+        }
+    }
+
+    /// All of them, or none.
+    pub(super) async fn import(&self, applications: Vec<ImportedApplication>) -> Done<Reply> {
+        self.tenant_record().await?;
+        let keys = self.tenant_keys().await?;
+        let mut known: Vec<Api> = Vec::new();
+        let mut transaction = Transaction::default();
+        let mut ids = Vec::with_capacity(applications.len());
+        for imported in applications {
+            let mut application = self.application(imported.application)?;
+            for new in imported.secrets {
+                if new.secret.is_none() {
+                    return Err(invalid("an imported application brings its secrets along"));
+                }
+                let made = self.make_secret(&application.client_id, new, &keys)?;
+                add(&mut application, made.record)?;
+            }
+            for assignment in imported.assignments {
+                if !known.iter().any(|api| api.identifier == assignment.api) {
+                    known.push(self.declared(&assignment.api).await?);
+                }
+                let api = known.iter().find(|api| api.identifier == assignment.api);
+                let api = api.ok_or_else(|| missing("API", assignment.api.as_str()))?;
+                self.must_assign(&assignment.api)?;
+                assign(&mut application, api, &assignment.roles, true, self.now)?;
+            }
+            check(&application)?;
+            let text = json::write(&application)?;
+            let id = application.client_id;
+            transaction.put(self.application_name(&id), text, Expected::Absent)?;
+            transaction = transaction.tell("application_created", id.as_str());
+            ids.push(id);
+        }
+        let items = ids.iter().map(|client_id| ImportedId { client_id });
+        let reply = Reply::of(&Imported {
+            items: items.collect(),
+        })?;
+        match self.commit(transaction, &reply).await? {
+            None => Ok(reply),
+            Some(at) => {
+                let taken = ids.get(at).map_or("", |id| id.as_str());
+                Err(exists("application", taken))
+            }
+        }
+    }
+
+    /// An application as it is registered.
+    pub(super) fn application(&self, new: NewApplication) -> Done<Application> {
+        let client_id = match new.client_id {
+            Some(id) => id,
+            None => self.random_id()?,
+        };
+        let redirects = new.settings.redirect_uris.as_ref();
+        let redirects = redirects.is_some_and(|uris| !uris.is_empty());
+        let mut application = Application {
+            display_name: client_id.to_string(),
+            client_id,
+            disabled: false,
+            kind: new.kind,
+            grant_types: default_grant_types(new.kind, redirects),
+            secrets: Vec::new(),
+            assignments: Vec::new(),
+            redirect_uris: Vec::new(),
+            refresh: crate::client::RefreshPolicy::default(),
+            introspects: Vec::new(),
+            // The sessions of one that had this id before are not this one's.
+            epoch: self.now.secs(),
+            created_at: self.now,
+        };
+        change(&mut application, new.settings)?;
+        Ok(application)
+    }
+
+    pub(super) fn random_id(&self) -> Done<ClientId> {
+        let id = entropy::uuid(self.issuer.host().entropy())?;
+        ClientId::new(id).ok_or_else(|| Reason::Entropy.into())
+    }
+
+    pub(super) async fn get_application(&self, id: &ClientId) -> Done<Reply> {
+        let found = self.load::<Application>(&self.application_name(id)).await?;
+        let found = found.ok_or_else(|| missing("application", id.as_str()))?;
+        reply(&found.text)
+    }
+
+    pub(super) async fn update_application(
+        &self,
+        id: &ClientId,
+        settings: ApplicationChange,
+    ) -> Done<Reply> {
+        let detail = [id.as_str(), ":", &settings.names()].concat();
+        self.edit_application(
+            id,
+            &mut |application| {
+                self.caller.must_outrank(application)?;
+                change(application, settings.clone())?;
+                Ok(Transaction::default().tell("application_updated", detail.as_str()))
+            },
+            &reply,
+        )
+        .await
+    }
+
+    pub(super) async fn delete_application(&self, id: &ClientId) -> Done<Reply> {
+        let name = self.application_name(id);
+        let found = self.load_known::<Application>(&name, "application").await?;
+        self.caller.must_outrank(&found.record)?;
+        let mut transaction = Transaction::default().tell("application_deleted", id.as_str());
+        transaction.delete(name.clone(), found.expected)?;
+        match self.commit(transaction, &Reply::default()).await? {
+            None => Ok(Reply::default()),
+            Some(_) => Err(self.busy("application", &name)),
+        }
+    }
+
+    pub(super) async fn end_application_sessions(&self, id: &ClientId) -> Done<Reply> {
+        self.edit_application(
+            id,
+            &mut |application| {
+                application.epoch = next_epoch(application.epoch, self.now);
+                Ok(Transaction::default().tell("application_sessions_ended", id.as_str()))
+            },
+            &|_| Ok(Reply::default()),
+        )
+        .await
+    }
+
+    pub(super) async fn add_secret(&self, id: &ClientId, new: NewSecret) -> Done<Reply> {
+        let keys = self.tenant_keys().await?;
+        let made = self.make_secret(id, new, &keys)?;
+        let record = &made.record;
+        let answer = Reply::of(&AddedSecret {
+            tenant: None,
+            client_id: id,
+            key_id: &record.key_id,
+            display_name: &record.display_name,
+            secret: made.shown.as_ref().map(ClientSecret::expose),
+            hint: &record.hint,
+            starts: record.starts,
+            ends: record.ends,
+        })?;
+        let detail = [id.as_str(), ": ", &record.key_id].concat();
+        self.edit_application(
+            id,
+            &mut |application| {
+                self.caller.must_outrank(application)?;
+                add(application, record.clone())?;
+                Ok(Transaction::default().tell("secret_added", detail.as_str()))
+            },
+            &|text| {
+                Ok(Reply {
+                    version: Some(version(text)),
+                    ..answer.clone()
+                })
+            },
+        )
+        .await
+    }
+
+    pub(super) async fn remove_secret(&self, id: &ClientId, key_id: &str) -> Done<Reply> {
+        let detail = [id.as_str(), ": ", key_id].concat();
+        self.edit_application(
+            id,
+            &mut |application| {
+                self.caller.must_outrank(application)?;
+                let before = application.secrets.len();
+                application.secrets.retain(|secret| secret.key_id != key_id);
+                if application.secrets.len() == before {
+                    return Err(missing("secret", key_id));
+                }
+                Ok(Transaction::default().tell("secret_removed", detail.as_str()))
+            },
+            &|_| Ok(Reply::default()),
+        )
+        .await
+    }
+
+    /// Grants app roles: those given beside what is there, or only them.
+    pub(super) async fn assign_roles(
+        &self,
+        id: &ClientId,
+        api: &ApiUri,
+        roles: &[RoleName],
+        only: bool,
+    ) -> Done<Reply> {
+        self.must_assign(api)?;
+        let declared = self.declared(api).await?;
+        let detail = told(id, api, roles);
+        self.edit_application(
+            id,
+            &mut |application| {
+                assign(application, &declared, roles, only, self.now)?;
+                Ok(Transaction::default().tell("roles_assigned", detail.as_str()))
+            },
+            &reply,
+        )
+        .await
+    }
+
+    /// Takes app roles away; without any left, the API itself.
+    pub(super) async fn remove_roles(
+        &self,
+        id: &ClientId,
+        api: &ApiUri,
+        roles: Option<&[RoleName]>,
+    ) -> Done<Reply> {
+        self.must_assign(api)?;
+        let detail = told(id, api, roles.unwrap_or_default());
+        self.edit_application(
+            id,
+            &mut |application| {
+                let assignments = &mut application.assignments;
+                let known = assignments.iter_mut().find(|known| known.api == *api);
+                let assigned = known.ok_or_else(|| missing("an assignment on", api.as_str()))?;
+                let goes = |role: &RoleName| roles.is_none_or(|roles| roles.contains(role));
+                assigned.roles.retain(|role| !goes(role));
+                assignments.retain(|known| known.api != *api || !known.roles.is_empty());
+                Ok(Transaction::default().tell("roles_removed", detail.as_str()))
+            },
+            &|_| Ok(Reply::default()),
+        )
+        .await
+    }
+
+    /// Consent to the administration makes administrators: it takes a role of its own.
+    fn must_assign(&self, api: &ApiUri) -> Done<()> {
+        self.caller.must_hold(if api.as_str() == ADMIN_API {
+            ROLE_MANAGEMENT
+        } else {
+            ROLE_ASSIGNMENT
+        })
+    }
+
+    async fn declared(&self, api: &ApiUri) -> Done<Api> {
+        if api.as_str() == ADMIN_API {
+            return Ok(administration_api()?);
+        }
+        let name = Name::Api(self.tenant.clone(), api.clone());
+        let found = self.load(&name).await?;
+        found
+            .map(|found| found.record)
+            .ok_or_else(|| missing("API", api.as_str()))
+    }
+
+    async fn edit_application(
+        &self,
+        id: &ClientId,
+        change: &mut dyn FnMut(&mut Application) -> Done<Transaction>,
+        reply: &dyn Fn(&str) -> Done<Reply>,
+    ) -> Done<Reply> {
+        self.edit(&self.application_name(id), "application", change, reply)
+            .await
+    }
+
+    /// The secret to store, hashed for its application.
+    pub(super) fn make_secret(
+        &self,
+        id: &ClientId,
+        new: NewSecret,
+        keys: &TenantKeys,
+    ) -> Done<MadeSecret> {
+        let entropy = self.issuer.host().entropy();
+        let (secret, shown) = match new.secret {
+            None => {
+                let secret = ClientSecret::generate(entropy)?;
+                (secret.clone(), Some(secret))
+            }
+            Some(brought) => {
+                let text = brought.0.as_str();
+                // A form carries no NUL, and nobody means another control character.
+                if text.chars().count() < MIN_IMPORTED || text.contains(char::is_control) {
+                    return Err(invalid(
+                        "an imported secret has at least 32 characters, and no control character",
+                    ));
+                }
+                let secret = ClientSecret::new(text.to_owned()).ok_or_else(|| {
+                    invalid(&format!(
+                        "an imported secret has at most 1024 bytes and does not start with {MADE_HERE}"
+                    ))
+                })?;
+                (secret, None)
+            }
+        };
+        let starts = new.starts.unwrap_or(self.now);
+        let ends = new.ends.unwrap_or(starts.plus(SECRET_VALIDITY));
+        if ends <= starts {
+            return Err(invalid("a secret must end after it starts"));
+        }
+        let key_id = entropy::uuid(entropy)?;
+        let name = new.display_name.unwrap_or_else(|| key_id.clone());
+        let owner = (&self.tenant, id);
+        let record = SecretRecord::new(&secret, key_id, name, starts..ends, owner, keys);
+        let record = record.ok_or(Reason::Internal("no hash of the secret".into()))?;
+        Ok(MadeSecret { record, shown })
+    }
+}
+
+fn reply(text: &str) -> Done<Reply> {
+    Ok(Reply {
+        body: Some(shown(text)?),
+        version: Some(version(text)),
+        created: None,
+    })
+}
+
+fn told(id: &ClientId, api: &ApiUri, roles: &[RoleName]) -> String {
+    let mut detail = [id.as_str(), " on ", api.as_str(), ":"].concat();
+    for role in roles {
+        detail.push(' ');
+        detail.push_str(role.as_str());
+    }
+    detail
+}
+
+fn add(application: &mut Application, secret: SecretRecord) -> Done<()> {
+    if application.kind == ClientKind::Public {
+        return Err(invalid("a public application cannot keep a secret"));
+    }
+    if application.secrets.len() >= MAX_SECRETS {
+        return Err(invalid(
+            "an application has 20 secrets at most; remove one first",
+        ));
+    }
+    application.secrets.push(secret);
+    Ok(())
+}
+
+fn assign(
+    application: &mut Application,
+    api: &Api,
+    roles: &[RoleName],
+    only: bool,
+    now: UnixTime,
+) -> Done<()> {
+    if let Some(unknown) = roles.iter().find(|role| api.role(role).is_none()) {
+        let what = ["app role of `", api.identifier.as_str(), "`,"].concat();
+        return Err(missing(&what, unknown.as_str()));
+    }
+    let assignments = &mut application.assignments;
+    // What was consented to on an API of that name that is gone is not consent to this one.
+    let is_stale = |known: &Assignment| known.assigned_at < api.created_at;
+    assignments.retain(|known| known.api != api.identifier || !(only || is_stale(known)));
+    if !assignments.iter().any(|known| known.api == api.identifier) {
+        if assignments.len() >= MAX_ENTRIES {
+            return Err(invalid("an application has roles on 1000 APIs at most"));
+        }
+        assignments.push(Assignment {
+            api: api.identifier.clone(),
+            roles: Vec::new(),
+            assigned_at: now,
+        });
+    }
+    let known = assignments
+        .iter_mut()
+        .find(|known| known.api == api.identifier);
+    if let Some(assignment) = known {
+        for role in roles {
+            insert(&mut assignment.roles, role.clone());
+        }
+        assignment.assigned_at = now;
+    }
+    Ok(())
+}
+
+fn change(application: &mut Application, given: ApplicationChange) -> Done<()> {
+    set(&mut application.display_name, given.display_name);
+    set(&mut application.disabled, given.disabled);
+    set(&mut application.grant_types, given.grant_types);
+    set(&mut application.redirect_uris, given.redirect_uris);
+    set(&mut application.refresh, given.refresh);
+    set(&mut application.introspects, given.introspects);
+    check(application)
+}
+
+/// What an application is for, as its kind and redirection URIs tell.
+fn default_grant_types(kind: ClientKind, redirects: bool) -> Vec<GrantType> {
+    let own = (kind == ClientKind::Confidential).then_some(GrantType::ClientCredentials);
+    let users = (redirects || kind == ClientKind::Public)
+        .then_some([GrantType::AuthorizationCode, GrantType::RefreshToken]);
+    users.into_iter().flatten().chain(own).collect()
+}
+
+/// A name for people: whatever they write, as long as a page can show it.
+pub(super) fn check_name(name: &str) -> Done<()> {
+    if name.is_empty() || name.chars().count() > MAX_NAME || name.contains(char::is_control) {
+        return Err(invalid(
+            "a display name is 1 to 256 characters, none of them a control character",
+        ));
+    }
+    Ok(())
+}
+
+/// What must hold of an application as a whole.
+fn check(application: &Application) -> Done<()> {
+    check_name(&application.display_name)?;
+    if let Some(fault) = application.refresh.fault() {
+        return Err(invalid(fault));
+    }
+    let entries = application
+        .redirect_uris
+        .len()
+        .max(application.introspects.len());
+    if entries > MAX_ENTRIES {
+        return Err(invalid("a list has 1000 entries at most"));
+    }
+    if application.kind == ClientKind::Public {
+        if application.refresh.mode == RefreshMode::Reusable {
+            let why = "reusable refresh tokens are for confidential applications";
+            return Err(invalid(why));
+        }
+        if !application.introspects.is_empty() {
+            return Err(invalid("a public application cannot introspect"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,416 @@
+//! `/{t}/admin/v1/...`: the administration API.
+//!
+//! A route is a line of [`ROUTES`]: method, path, the act behind it, and the app roles that may take it.
+//! Path, query, headers and body of a request are the members of the act (`administration::command`),
+//! so what can be done over HTTP and in process is one thing. Guarded by access tokens of the
+//! administration API (RFC 6750); errors are problem details (RFC 9457).
+
+use super::Context;
+use super::admission::{bearer, is_of_type, whole};
+use super::form::{self, Form};
+use super::http::{Body, MAX_ADMINISTRATION_BODY, Request, Response};
+use crate::administration::{AdministrationError, Caller, Command, Preconditions, Reply, invalid};
+use crate::api::{
+    ADMIN_API, API, APPLICATION, DIRECTORY, EVENT, KEY, ROLE_ASSIGNMENT, ROLE_MANAGEMENT, RoleName,
+    SESSION, SESSION_READ, TENANT, TENANT_CREATE,
+};
+use crate::directory::TenantName;
+use crate::error::Reason;
+use crate::event::{Event, Kind};
+use crate::issuer::{Host, Issuer};
+use crate::json::{self, Members, Value};
+use crate::time::UnixTime;
+
+/// Who may read applications and APIs, beside those who may change them.
+const READERS: [&str; 5] = [
+    DIRECTORY,
+    APPLICATION,
+    API,
+    ROLE_ASSIGNMENT,
+    ROLE_MANAGEMENT,
+];
+/// Who may grant app roles; which of the two it takes follows from the API.
+const GRANTORS: [&str; 2] = [ROLE_ASSIGNMENT, ROLE_MANAGEMENT];
+
+/// A route: method, path below `/{t}/admin/v1/`, act, app roles of which it takes one, and the status of
+/// success.
+type Route = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+    u16,
+);
+
+/// The one path that is guarded by something else than an access token.
+const BOOTSTRAP: &str = "bootstrap";
+
+/// Every route: a test holds the OpenAPI document and the table of `docs/administration.md` to it.
+pub const ROUTES: [Route; 30] = [
+    ("GET", "tenant", "getTenant", &[DIRECTORY, TENANT], 200),
+    ("PATCH", "tenant", "updateTenant", &[TENANT], 200),
+    ("POST", "tenants", "createTenant", &[TENANT_CREATE], 201),
+    ("GET", "applications", "listApplications", &READERS, 200),
+    (
+        "POST",
+        "applications",
+        "createApplication",
+        &[APPLICATION],
+        201,
+    ),
+    (
+        "POST",
+        "applications/import",
+        "importApplications",
+        &[APPLICATION],
+        201,
+    ),
+    (
+        "GET",
+        "applications/{clientId}",
+        "getApplication",
+        &READERS,
+        200,
+    ),
+    (
+        "PATCH",
+        "applications/{clientId}",
+        "updateApplication",
+        &[APPLICATION],
+        200,
+    ),
+    (
+        "DELETE",
+        "applications/{clientId}",
+        "deleteApplication",
+        &[APPLICATION],
+        204,
+    ),
+    (
+        "POST",
+        "applications/{clientId}/secrets",
+        "addSecret",
+        &[APPLICATION],
+        201,
+    ),
+    (
+        "DELETE",
+        "applications/{clientId}/secrets/{keyId}",
+        "removeSecret",
+        &[APPLICATION],
+        204,
+    ),
+    (
+        "POST",
+        "applications/{clientId}/assignments/{api}",
+        "assignRoles",
+        &GRANTORS,
+        200,
+    ),
+    (
+        "PUT",
+        "applications/{clientId}/assignments/{api}",
+        "setRoles",
+        &GRANTORS,
+        200,
+    ),
+    (
+        "DELETE",
+        "applications/{clientId}/assignments/{api}",
+        "removeRoles",
+        &GRANTORS,
+        204,
+    ),
+    (
+        "DELETE",
+        "applications/{clientId}/sessions",
+        "endApplicationSessions",
+        &[SESSION],
+        204,
+    ),
+    ("GET", "apis", "listApis", &READERS, 200),
+    ("POST", "apis", "createApi", &[API], 201),
+    ("GET", "apis/{identifier}", "getApi", &READERS, 200),
+    ("PATCH", "apis/{identifier}", "updateApi", &[API], 200),
+    ("DELETE", "apis/{identifier}", "deleteApi", &[API], 204),
+    ("GET", "keys", "listKeys", &[DIRECTORY, KEY], 200),
+    ("POST", "keys", "rotateKey", &[KEY], 201),
+    ("DELETE", "keys/{kid}", "removeKey", &[KEY], 204),
+    ("POST", "keys/reseal", "resealKeys", &[KEY], 200),
+    (
+        "GET",
+        "users/{subject}/sessions",
+        "listSessions",
+        &[SESSION_READ, SESSION],
+        200,
+    ),
+    (
+        "DELETE",
+        "users/{subject}/sessions",
+        "endUserSessions",
+        &[SESSION],
+        204,
+    ),
+    (
+        "DELETE",
+        "users/{subject}/sessions/{id}",
+        "endSession",
+        &[SESSION],
+        204,
+    ),
+    ("DELETE", "sessions", "endTenantSessions", &[SESSION], 204),
+    ("GET", "events", "listEvents", &[EVENT], 200),
+    ("POST", BOOTSTRAP, BOOTSTRAP, &[], 201),
+];
+
+/// Where a path leads: its line and its parameters, or the methods that the path takes.
+enum Match {
+    Route(&'static Route, Vec<(&'static str, String)>),
+    Methods(String),
+}
+
+impl<H: Host> Issuer<H> {
+    /// Answers a request to the administration API. `now` is the moment that every rule in it goes by.
+    pub async fn administer_request(&self, request: &Request<'_>, now: UnixTime) -> Response {
+        let mut context = Context::default();
+        let answer = self.administration(request, now, &mut context).await;
+        let mut response = answer.unwrap_or_else(|error| {
+            self.report(&mut context, event(&error, now));
+            Response::problem(&error)
+        });
+        if request.method == "HEAD" {
+            response.body.clear();
+        }
+        response
+    }
+
+    async fn administration(
+        &self,
+        request: &Request<'_>,
+        now: UnixTime,
+        context: &mut Context,
+    ) -> Result<Response, AdministrationError> {
+        let unknown = Reason::UnknownPath;
+        let (tenant, path) = split(request.path()).ok_or(unknown)?;
+        let (route, parameters) = match find(request.method, path)? {
+            Match::Route(route, parameters) => (route, parameters),
+            Match::Methods(methods) => return Err(Reason::Method(methods.into()).into()),
+        };
+        context.tenant = Some(tenant.to_string());
+        let (_, template, act, roles, status) = route;
+        let token = request.authorization.and_then(bearer);
+        let token = token.ok_or(Reason::NoToken)?;
+        if *template == BOOTSTRAP {
+            let reply = self.first_administrator(&tenant, token, request, now);
+            return respond(&tenant, *template, *status, reply.await?);
+        }
+        let caller = self.caller(&tenant, token, now, context).await?;
+        if !roles.iter().any(|role| caller.holds(role)) {
+            return Err(Reason::RoleMissing.into());
+        }
+        let mut members = body(request)?;
+        let mut put = |name: &str, value| {
+            // What the path or a header says cannot be said again.
+            members
+                .insert(name, value)
+                .map_err(|error| invalid(&error.to_string()))
+        };
+        // The only act that is not about the tenant that is addressed: it names a new one.
+        if *act != "createTenant" {
+            put("tenant", Value::Text(tenant.to_string()))?;
+        }
+        for (name, value) in parameters {
+            put(name, Value::Text(value))?;
+        }
+        for (name, value) in Form::parse(request.query().as_bytes())?.iter() {
+            let value = match value.parse() {
+                Ok(number) if name == "limit" => Value::Whole(number),
+                _ => Value::Text(value.to_owned()),
+            };
+            put(name, value)?;
+        }
+        let source = [request.target.as_bytes(), b"\0", bytes(request)].concat();
+        let preconditions = Preconditions {
+            if_match: request.if_match.map(str::to_owned),
+            idempotency_key: request.idempotency_key.map(str::to_owned),
+        };
+        let command = Command::read(act, members, preconditions, &source);
+        let command = command.map_err(|error| invalid(&error.to_string()))?;
+        let reply = self.administer_as(&caller, command, now).await?;
+        respond(&tenant, *template, *status, reply)
+    }
+
+    /// Who asks, with the app roles that the token has and that are still assigned: who was disabled or
+    /// lost a role since the token was made may do nothing with it any more.
+    async fn caller(
+        &self,
+        tenant: &TenantName,
+        token: &str,
+        now: UnixTime,
+        context: &mut Context,
+    ) -> Result<Caller, AdministrationError> {
+        let claims = self.verify(tenant, token, now).await?;
+        context.client_id = Some(claims.client_id.to_string());
+        if claims.aud.as_str() != ADMIN_API {
+            return Err(Reason::InvalidToken("for another API").into());
+        }
+        let (store, directory) = (self.host().store(), self.directory());
+        let client = directory.application(store, tenant, &claims.client_id, now);
+        let Some(client) = client.await?.filter(|client| !client.disabled) else {
+            return Err(Reason::InvalidToken("of an application that is gone or disabled").into());
+        };
+        let assigned = client.administrative_roles();
+        let holds = |role: &RoleName| assigned.contains(role);
+        let roles = claims.roles.into_iter().filter(holds).collect();
+        Ok(Caller::application(claims.client_id, roles))
+    }
+
+    async fn first_administrator(
+        &self,
+        tenant: &TenantName,
+        presented: &str,
+        request: &Request<'_>,
+        now: UnixTime,
+    ) -> Result<Reply, AdministrationError> {
+        let secret = self
+            .bootstrap_secret()
+            .filter(|secret| secret.is(presented));
+        let wrong = Reason::InvalidToken("not the bootstrap secret");
+        let secret = secret.ok_or(wrong)?;
+        let mut members = body(request)?;
+        let display_name = members.take("displayName").and_then(|name| {
+            members.finish()?;
+            Ok(name)
+        });
+        let display_name = display_name.map_err(|error| invalid(&error.to_string()))?;
+        self.bootstrap(secret, tenant, display_name, now).await
+    }
+}
+
+fn event(error: &AdministrationError, now: UnixTime) -> Event {
+    match error {
+        AdministrationError::Failed(reason) => Event::of(reason, now),
+        error => Event {
+            kind: Kind::Refused,
+            ..Event::done(error.code(), error.to_string(), now)
+        },
+    }
+}
+
+/// The tenant, and what follows `/{t}/admin/v1/`.
+fn split(path: &str) -> Option<(TenantName, &str)> {
+    let (tenant, rest) = path.strip_prefix('/')?.split_once('/')?;
+    Some((TenantName::new(tenant)?, rest.strip_prefix("admin/v1/")?))
+}
+
+fn find(method: &str, path: &str) -> Result<Match, AdministrationError> {
+    // RFC 9110 section 9.3.2: HEAD is GET without the body.
+    let method = if method == "HEAD" { "GET" } else { method };
+    let mut methods = String::new();
+    for route in &ROUTES {
+        let Some(parameters) = parameters(route.1, path)? else {
+            continue;
+        };
+        // A literal path comes after the parameter that it looks like: both are routes of the table.
+        if route.0 == method {
+            return Ok(Match::Route(route, parameters));
+        }
+        if !methods.is_empty() {
+            methods.push_str(", ");
+        }
+        methods.push_str(route.0);
+        if route.0 == "GET" {
+            methods.push_str(", HEAD");
+        }
+    }
+    if methods.is_empty() {
+        return Err(Reason::UnknownPath.into());
+    }
+    Ok(Match::Methods(methods))
+}
+
+/// What a path has in the places of a template's parameters, decoded.
+fn parameters(
+    template: &'static str,
+    path: &str,
+) -> Result<Option<Vec<(&'static str, String)>>, AdministrationError> {
+    let mut found = Vec::new();
+    let mut segments = path.split('/');
+    for expected in template.split('/') {
+        let Some(segment) = segments.next().filter(|segment| !segment.is_empty()) else {
+            return Ok(None);
+        };
+        let name = expected
+            .strip_prefix('{')
+            .and_then(|name| name.strip_suffix('}'));
+        match name {
+            Some(name) => found.push((name, segment)),
+            None if expected == segment => {}
+            None => return Ok(None),
+        }
+    }
+    if segments.next().is_some() {
+        return Ok(None);
+    }
+    // A plus sign is itself in a path: RFC 3986 section 3.3.
+    let decode = |(name, segment): (&'static str, &str)| {
+        let decoded = form::decode(segment.replace('+', "%2B").as_bytes());
+        decoded.map(|decoded| (name, decoded))
+    };
+    let decoded = found.into_iter().map(decode).collect::<Result<_, _>>();
+    Ok(Some(decoded?))
+}
+
+fn bytes<'a>(request: &Request<'a>) -> &'a [u8] {
+    match request.body {
+        Body::Whole(body) => body,
+        _ => &[],
+    }
+}
+
+/// The members of the body: none if there is none.
+fn body(request: &Request<'_>) -> Result<Members, AdministrationError> {
+    let bytes = whole(request, MAX_ADMINISTRATION_BODY)?;
+    if bytes.is_empty() {
+        return Ok(Members::none());
+    }
+    let is_json = |text| is_of_type(text, "application/json");
+    if !request.content_type.is_some_and(is_json) {
+        return Err(Reason::NotJson.into());
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| Reason::FormSyntax)?;
+    let members = json::parse(text).and_then(Members::of);
+    members.map_err(|error| invalid(&error.to_string()))
+}
+
+fn respond(
+    tenant: &TenantName,
+    template: &str,
+    status: u16,
+    reply: Reply,
+) -> Result<Response, AdministrationError> {
+    let mut response = match reply.body {
+        Some(body) if status != 204 => Response::of_json(status, body),
+        _ => Response {
+            status: 204,
+            headers: Vec::new(),
+            body: String::new(),
+        },
+    };
+    if let Some(version) = reply.version {
+        response = response.with("etag", ["\"", &version, "\""].concat());
+    }
+    if let (Some(id), 201) = (&reply.created, status) {
+        let collection = match template {
+            "tenants" => ["/", id, "/admin/v1/tenant"].concat(),
+            BOOTSTRAP => ["/", tenant.as_str(), "/admin/v1/applications/", id].concat(),
+            template => {
+                let mut path = ["/", tenant.as_str(), "/admin/v1/", template, "/"].concat();
+                form::encode(id, &mut path);
+                path
+            }
+        };
+        response = response.with("location", collection);
+    }
+    Ok(response.uncached())
+}
