@@ -31,11 +31,34 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
-test("the tarball holds the entries, their types and one wasm, and nothing else", () => {
+test("the tarball holds the entries, their types, one wasm and the command line, and nothing else", () => {
   assert.deepEqual(files, [
     "LICENSE-APACHE",
     "LICENSE-MIT",
     "README.md",
+    "cli/client.js",
+    "cli/commands/apis.js",
+    "cli/commands/applications.js",
+    "cli/commands/directory.js",
+    "cli/commands/profiles.js",
+    "cli/commands/tenant.js",
+    "cli/commands/token.js",
+    "cli/context.js",
+    "cli/directory/carry-out.js",
+    "cli/directory/compare.js",
+    "cli/directory/plan.js",
+    "cli/directory/read.js",
+    "cli/directory/schema.js",
+    "cli/directory/show.js",
+    "cli/directory/write.js",
+    "cli/errors.js",
+    "cli/main.js",
+    "cli/options.js",
+    "cli/output.js",
+    "cli/profile.js",
+    "cli/program.js",
+    "cli/progress.js",
+    "cli/prompt.js",
     "driver.js",
     "errors.js",
     "index.d.ts",
@@ -61,6 +84,18 @@ test("the tarball holds the entries, their types and one wasm, and nothing else"
     "web.js",
     "workerd.js",
   ]);
+});
+
+test("the installed command runs, and who imports the package does not load what it needs", async () => {
+  const bin = join(folder, "node_modules/.bin/edgemint");
+  const { stdout } = await run(bin, ["--version"]);
+  assert.match(stdout, /^\d+\.\d+\.\d+\n$/);
+  for (const dependency of ["yargs", "yaml", "jose", "oauth4webapi", "cli-progress", "string-width"]) {
+    await rm(join(folder, "node_modules", dependency), { recursive: true });
+  }
+  const imports = 'await import("edgemint"); await import("edgemint/stores/memory"); console.log("ok")';
+  const imported = await run(process.execPath, ["--input-type=module", "-e", imports], { cwd: folder });
+  assert.equal(imported.stdout, "ok\n");
 });
 
 test("the installed package passes the vectors", async () => {

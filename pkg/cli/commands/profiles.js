@@ -1,0 +1,185 @@
+// How one gets in: the first administrator of a tenant, and profiles.
+
+import { bootstrap, requestToken, ADMIN_SCOPE } from "../client.js";
+import { hint, show } from "../context.js";
+import { CliError, EXIT, usage } from "../errors.js";
+import { given, yes } from "../options.js";
+import { Table, print, tell, write } from "../output.js";
+import {
+  configPath,
+  readConfig,
+  resolveProfile,
+  serviceUrl,
+  storeProfile,
+  writeConfig,
+} from "../profile.js";
+import { askSecret, confirm } from "../prompt.js";
+
+/** @typedef {import("yargs").Argv<import("../context.js").Global>} Yargs */
+
+const at = /** @type {const} */ ({
+  url: { type: "string", describe: "Scheme and host of the service: https://auth.example.com" },
+  tenant: { type: "string", describe: "The tenant, the first part of its paths" },
+});
+
+/** @param {any} argv @returns {{ url: string, tenant: string }} */
+function placeOf(argv) {
+  const url = argv.url ?? process.env.EDGEMINT_URL;
+  const tenant = argv.tenant ?? process.env.EDGEMINT_TENANT;
+  if (!url) throw usage("--url is missing", "Such as --url https://auth.example.com");
+  if (!tenant) throw usage("--tenant is missing");
+  return { url: serviceUrl(url), tenant };
+}
+
+/** @param {Yargs} cli */
+export function entries(cli) {
+  return cli
+    .command(
+      "init",
+      "Make a tenant with the host's one-time secret, and store its administrator as a profile",
+      (command) =>
+        command
+          .options({ ...at, name: { type: "string", describe: "Display name of the tenant" } })
+          .epilog(
+            "The one-time secret is asked for, or taken from EDGEMINT_BOOTSTRAP_SECRET or standard input. " +
+              "The profile is called as --profile says, or as the tenant.",
+          )
+          .example(
+            '$0 init --url https://auth.example.com --tenant contoso --name "Contoso Ltd"',
+            "",
+          ),
+      async (argv) => {
+        const place = placeOf(argv);
+        const config = await readConfig(process.env, hint);
+        const name = argv.profile ?? place.tenant;
+        if (Object.hasOwn(config.profiles, name)) {
+          throw new CliError(`there is a profile ${name} already`, {
+            exit: EXIT.conflict,
+            code: "exists",
+            hint: "Give another name with --profile",
+          });
+        }
+        const secret = await askSecret(
+          "One-time secret of the host",
+          process.env.EDGEMINT_BOOTSTRAP_SECRET,
+        );
+        // The secret serves once: what it gives must not be lost because it cannot be stored.
+        await writeConfig(process.env, config);
+        const { body } = await bootstrap(place, secret, given({ displayName: argv.name }), hint);
+        try {
+          const profile = { ...place, clientId: body.clientId, clientSecret: body.secret };
+          await storeProfile(process.env, name, profile);
+        } catch (error) {
+          if (!argv.json) await print(JSON.stringify(body, null, 2));
+          throw error;
+        }
+        await show(argv, body, () => {
+          tell(`Made the tenant ${place.tenant} with the administrator ${body.clientId}.`);
+        });
+        hint(`Stored as profile ${name} in ${configPath(process.env)}. Try: edgemint tenant show`);
+      },
+    )
+    .command(
+      "login",
+      "Store a profile: where the service is, and the credentials of an application",
+      (command) =>
+        command
+          .options({
+            ...at,
+            "client-id": {
+              type: "string",
+              describe: "Of an application with administration roles",
+            },
+          })
+          .epilog(
+            "The client secret is asked for, or taken from EDGEMINT_CLIENT_SECRET or a line of standard input: " +
+              "never from an argument, which others can see. The profile is called as --profile says, or as the tenant.",
+          )
+          .example(
+            "$0 login --url https://auth.example.com --tenant contoso --client-id 7c2f4e1a-...",
+            "",
+          )
+          .example(
+            "pass show contoso | $0 login --url ... --tenant contoso --client-id ...",
+            "From a password manager",
+          ),
+      async (argv) => {
+        const place = placeOf(argv);
+        const clientId = argv.clientId ?? process.env.EDGEMINT_CLIENT_ID;
+        if (!clientId) throw usage("--client-id is missing");
+        const clientSecret = await askSecret(
+          `Secret of ${clientId}`,
+          process.env.EDGEMINT_CLIENT_SECRET,
+        );
+        const profile = { ...place, clientId, clientSecret };
+        await requestToken(profile, { scope: ADMIN_SCOPE }, hint);
+        const name = argv.profile ?? place.tenant;
+        await storeProfile(process.env, name, profile);
+        await show(argv, { profile: name, ...place, clientId }, () => {
+          tell(`Stored as profile ${name}, now the current one.`);
+        });
+      },
+    )
+    .command("profiles", "List the profiles, choose one, remove one", (command) =>
+      profiles(command).demandCommand(0),
+    );
+}
+
+/** @param {any} argv */
+async function named(argv) {
+  const config = await readConfig(process.env, hint);
+  resolveProfile(process.env, config, argv.name);
+  return config;
+}
+
+/** @param {Yargs} cli */
+function profiles(cli) {
+  const name = (/** @type {Yargs} */ command) =>
+    command.positional("name", { type: "string", demandOption: true, describe: "Which profile" });
+  return cli
+    .command(
+      ["$0", "list", "ls"],
+      "List the profiles",
+      (command) => command.example("$0 profiles", ""),
+      async (argv) => {
+        const config = await readConfig(process.env, hint);
+        const items = Object.entries(config.profiles).map(([name, { url, tenant, clientId }]) => {
+          return { name, current: name === config.current, url, tenant, clientId };
+        });
+        /** @type {import("../output.js").Column<any>[]} */
+        const columns = [
+          { title: "PROFILE", of: ({ name, current }) => `${current ? "* " : "  "}${name}` },
+          { title: "URL", of: ({ url }) => url },
+          { title: "TENANT", of: ({ tenant }) => tenant },
+          { title: "CLIENT ID", of: ({ clientId }) => clientId },
+        ];
+        await show(argv, items, async () => {
+          if (items.length === 0) hint("There are no profiles: edgemint login, or edgemint init.");
+          else await write(new Table(columns).lines(items));
+        });
+      },
+    )
+    .command(
+      "use <name>",
+      "Make it the current one",
+      (command) => name(command).example("$0 profiles use contoso", ""),
+      async (argv) => {
+        const config = await named(argv);
+        await writeConfig(process.env, { ...config, current: argv.name });
+        tell(`${argv.name} is the current profile.`);
+      },
+    )
+    .command(
+      ["remove <name>", "rm <name>"],
+      "Forget it and its secret",
+      (command) => name(command).options(yes).example("$0 profiles remove contoso", ""),
+      async (argv) => {
+        const config = await named(argv);
+        await confirm(`Forget the profile ${argv.name} and its secret?`, argv.yes);
+        const { [argv.name]: _gone, ...left } = config.profiles;
+        const current = config.current === argv.name ? undefined : config.current;
+        await writeConfig(process.env, { ...config, profiles: left, current });
+        tell(`Forgot ${argv.name}.`);
+      },
+    );
+}

@@ -1,0 +1,354 @@
+// The tenant: what it says of itself, its signing keys, the sessions of its users, its events.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { pathOf } from "../client.js";
+import { connect, hint, show, showSecret } from "../context.js";
+import { ALGORITHMS } from "../directory/schema.js";
+import { usage } from "../errors.js";
+import { checkLimit, given, momentOf, secondsOf, somethingOf, yes } from "../options.js";
+import { Table, details, duration, paint, shortTime, stamp, tell, time, write } from "../output.js";
+import { storeProfile } from "../profile.js";
+import { confirm } from "../prompt.js";
+
+/** @typedef {import("yargs").Argv<import("../context.js").Global>} Yargs */
+
+/** @param {any} one */
+const showTenant = (one) =>
+  write(
+    details([
+      ["tenant", one.tenant],
+      ["id", one.id],
+      ["name", one.displayName],
+      ["algorithm", one.algorithm],
+      ["tokens live", duration(one.accessTokenLifetime)],
+      ["login page", one.loginUrl ?? ""],
+      ["created", time(one.createdAt)],
+    ]),
+  );
+
+const members = /** @type {const} */ ({
+  name: { type: "string", describe: "Display name" },
+  algorithm: { choices: ALGORITHMS, describe: "Of its tokens" },
+  "access-token-lifetime": { type: "string", describe: "15m, 1h" },
+  "login-url": { type: "string", describe: "The page that signs users in" },
+});
+
+/** @param {any} argv */
+const bodyOf = (argv) => ({
+  displayName: argv.name,
+  algorithm: argv.algorithm,
+  accessTokenLifetime: secondsOf("access-token-lifetime", argv.accessTokenLifetime),
+  loginUrl: argv.loginUrl === "" ? null : argv.loginUrl,
+});
+
+/** @param {Yargs} cli */
+export function tenant(cli) {
+  return cli
+    .command(
+      "show",
+      "Show the tenant",
+      (command) => command.example("$0 tenant show", ""),
+      async (argv) => {
+        const { body } = await (await connect(argv)).request("GET", "/tenant");
+        await show(argv, body, () => showTenant(body));
+      },
+    )
+    .command(
+      "update",
+      "Change the tenant; what is not given stays",
+      (command) =>
+        command
+          .options(members)
+          .example("$0 tenant update --access-token-lifetime 15m", "")
+          .example("$0 tenant update --algorithm EdDSA", "A key for it is made if there is none"),
+      async (argv) => {
+        const body = somethingOf(bodyOf(argv));
+        const client = await connect(argv);
+        const { etag } = await client.request("GET", "/tenant");
+        const answer = await client.request("PATCH", "/tenant", { ifMatch: etag, body });
+        await show(argv, answer.body, () => showTenant(answer.body));
+      },
+    )
+    .command(
+      "create <tenant>",
+      "Make another tenant, and its first administrator",
+      (command) =>
+        command
+          .positional("tenant", {
+            type: "string",
+            demandOption: true,
+            describe: "The first part of its paths",
+          })
+          .options({
+            ...members,
+            save: {
+              type: "string",
+              describe:
+                "Store the administrator as a profile of this name instead of showing the secret",
+            },
+          })
+          .example('$0 tenant create contoso --name "Contoso Ltd" --save contoso', ""),
+      async (argv) => {
+        if (argv.save === "") throw usage("--save needs the name of a profile");
+        const client = await connect(argv);
+        const body = given({ tenant: argv.tenant, ...bodyOf(argv) });
+        const answer = await client.request("POST", "/tenants", { creates: true, body });
+        const { administrator } = answer.body;
+        if (argv.save !== undefined) {
+          const { clientId, secret } = administrator;
+          const { url } = client.profile;
+          try {
+            await storeProfile(process.env, argv.save, {
+              url,
+              tenant: argv.tenant,
+              clientId,
+              clientSecret: secret,
+            });
+            hint(`Stored as profile ${argv.save}, now the current one.`);
+          } catch (error) {
+            if (!argv.json) await showSecret(administrator);
+            throw error;
+          }
+        }
+        await show(argv, answer.body, async () => {
+          tell(`Made the tenant ${answer.body.tenant} (${answer.body.id}).`);
+          if (argv.save === undefined) await showSecret(administrator);
+        });
+      },
+    );
+}
+
+/** @type {Record<string, "green" | "cyan" | "dim">} */
+const STATES = { active: "green", announced: "cyan", retired: "dim" };
+/** @type {import("../output.js").Column<any>[]} */
+const KEYS = [
+  { title: "KID", of: ({ kid }) => kid },
+  { title: "ALGORITHM", of: ({ algorithm }) => algorithm },
+  { title: "STATE", of: ({ state }) => state, style: ({ state }) => STATES[state] },
+  { title: "SIGNS FROM", of: ({ starts }) => shortTime(starts) },
+  { title: "IN THE JWKS UNTIL", of: ({ ends }) => shortTime(ends) },
+  { title: "MASTER", of: ({ master }) => (master === undefined ? "" : `${master}`), loose: true },
+];
+
+/** @param {Yargs} cli */
+export function keys(cli) {
+  return cli
+    .command(
+      ["list", "ls"],
+      "List the signing keys",
+      (command) => command.example("$0 keys list", ""),
+      async (argv) => {
+        const { body } = await (await connect(argv)).request("GET", "/keys");
+        await show(argv, body, () => write(new Table(KEYS).lines(body.items)));
+      },
+    )
+    .command(
+      "rotate",
+      "Make a new signing key",
+      (command) =>
+        command
+          .options({
+            algorithm: { choices: ALGORITHMS, describe: "As the tenant's by default" },
+            starts: {
+              type: "string",
+              describe: "It signs from then on: 2h from now, 2027-01-31, 0 for at once",
+            },
+            ...yes,
+          })
+          .example(
+            "$0 keys rotate",
+            "Announced first, so that every cached JWKS has it when it signs",
+          )
+          .example("$0 keys rotate --starts 0 --yes", "At once: an emergency"),
+      async (argv) => {
+        const starts = argv.starts === "0" ? 0 : momentOf("starts", argv.starts);
+        if (starts !== undefined && starts <= Date.now() / 1000) {
+          await confirm(
+            "Sign with a new key at once? APIs that cache the JWKS refuse its tokens for a while.",
+            argv.yes,
+          );
+        }
+        const body = given({ algorithm: argv.algorithm, starts });
+        const answer = await (
+          await connect(argv)
+        ).request("POST", "/keys", { creates: true, body });
+        await show(argv, answer.body, () => write(new Table(KEYS).lines([answer.body])));
+      },
+    )
+    .command(
+      ["remove <kid>", "rm <kid>"],
+      "Remove a signing key at once: an emergency",
+      (command) =>
+        command
+          .positional("kid", { type: "string", demandOption: true, describe: "As `list` shows it" })
+          .options(yes)
+          .example("$0 keys remove kSgX0n2...", ""),
+      async (argv) => {
+        await confirm(
+          `Remove the key ${argv.kid}? Every token that it signed is refused from then on.`,
+          argv.yes,
+        );
+        await (await connect(argv)).request("DELETE", `/keys${pathOf(argv.kid)}`);
+        tell(`Removed ${argv.kid}.`);
+      },
+    )
+    .command(
+      "reseal",
+      "Seal the keys under the current master key, after it was rotated",
+      (command) => command.example("$0 keys reseal", "It can be interrupted and repeated"),
+      async (argv) => {
+        const { body } = await (await connect(argv)).request("POST", "/keys/reseal");
+        await show(argv, body, () =>
+          tell(body.resealed === 0 ? "Nothing to do." : `Resealed ${body.resealed}.`),
+        );
+      },
+    );
+}
+
+/** @type {import("../output.js").Column<any>[]} */
+const SESSIONS = [
+  { title: "SESSION", of: ({ id }) => id },
+  { title: "APPLICATION", of: ({ clientName, clientId }) => clientName || clientId, loose: true },
+  { title: "SCOPES", of: ({ scopes }) => (scopes ?? []).join(" "), loose: true },
+  { title: "SIGNED IN", of: ({ createdAt }) => shortTime(createdAt) },
+  { title: "LAST USED", of: ({ usedAt }) => shortTime(usedAt) },
+  { title: "ENDS", of: ({ expiresAt }) => shortTime(expiresAt) },
+];
+
+/** @param {Yargs} cli */
+export function sessions(cli) {
+  return cli
+    .command(
+      ["list <user>", "ls <user>"],
+      "List the sessions of a user",
+      (command) =>
+        command
+          .positional("user", {
+            type: "string",
+            demandOption: true,
+            describe: "The subject, `sub` of the tokens",
+          })
+          .example("$0 sessions list ada", ""),
+      async (argv) => {
+        const path = `/users${pathOf(argv.user)}/sessions`;
+        const { body } = await (await connect(argv)).request("GET", path);
+        await show(argv, body, async () => {
+          if (body.sessions.length === 0) hint(`${argv.user} has no sessions.`);
+          else await write(new Table(SESSIONS).lines(body.sessions));
+        });
+      },
+    )
+    .command(
+      "end",
+      "End sessions: of a user, of an application, or all",
+      (command) =>
+        command
+          .options({
+            user: { type: "string", describe: "Those of this user" },
+            session: { type: "string", describe: "Only this one of the user" },
+            app: { type: "string", describe: "Those of this application, of every user" },
+            all: { type: "boolean", describe: "Those of everybody" },
+            ...yes,
+          })
+          .example("$0 sessions end --user ada", "")
+          .example("$0 sessions end --user ada --session 9d2c...", "")
+          .example("$0 sessions end --app 7c2f4e1a-...", "")
+          .example("$0 sessions end --all", "Everybody signs in again"),
+      async (argv) => {
+        const of = [argv.user, argv.app, argv.all || undefined].filter((one) => one !== undefined);
+        if (of.length !== 1 || (argv.session !== undefined && argv.user === undefined)) {
+          throw usage("say whose: one of --user, --app and --all", "--session goes with --user");
+        }
+        const [path, whose] =
+          argv.user !== undefined && argv.session !== undefined
+            ? [
+                `/users${pathOf(argv.user)}/sessions${pathOf(argv.session)}`,
+                `session ${argv.session} of ${argv.user}`,
+              ]
+            : argv.user !== undefined
+              ? [`/users${pathOf(argv.user)}/sessions`, `every session of ${argv.user}`]
+              : argv.app !== undefined
+                ? [
+                    `/applications${pathOf(argv.app)}/sessions`,
+                    `every session of the application ${argv.app}`,
+                  ]
+                : ["/sessions", "every session of everybody"];
+        const client = await connect(argv);
+        await confirm(`End ${whose} in ${client.profile.tenant}?`, argv.yes);
+        await client.request("DELETE", path);
+        tell(`Ended ${whose}.`);
+      },
+    );
+}
+
+/** How often, in milliseconds, one looks for new events. */
+const EVERY = 2000;
+
+/** @param {Yargs} cli */
+export function events(cli) {
+  return cli.command(
+    "events",
+    "Show what administrators did",
+    (command) =>
+      command
+        .options({
+          follow: { alias: "f", type: "boolean", describe: "Go on, with what happens" },
+          limit: { type: "number", default: 50, describe: "So many of the past" },
+          cursor: { type: "string", describe: "Go on from here, to older ones" },
+        })
+        .check((argv) => (checkLimit(argv), true))
+        .example("$0 events", "The last 50, the newest at the bottom")
+        .example("$0 events --follow --json", "A line of JSON for each, without an end")
+        .example("$0 events --json --limit 1000", "The API's document, the newest first"),
+    async (argv) => {
+      const client = await connect(argv);
+      /** @type {any[]} */
+      const past = [];
+      /** @type {string | undefined} */
+      let next;
+      for await (const page of client.pages("/events", argv)) {
+        past.push(...page.items);
+        next = page.next ?? undefined;
+      }
+      if (!argv.follow) {
+        if (argv.json) return show(argv, given({ items: past, next }), () => {});
+        if (past.length === 0) return hint("There are no events.");
+        await write(past.reverse().map(eventLine).join(""));
+        if (next !== undefined) hint("There are older ones: give a higher --limit.");
+        return;
+      }
+      const line = argv.json
+        ? (/** @type {any} */ event) => `${JSON.stringify(event)}\n`
+        : eventLine;
+      await write([...past].reverse().map(line).join(""));
+      for (let last = past[0]; ; ) {
+        await sleep(EVERY);
+        /** @type {any[]} */
+        const fresh = [];
+        search: for await (const { items } of client.pages("/events")) {
+          for (const event of items) {
+            // The last one may be gone from the list; what is older than it was shown, too.
+            if (event.id === last?.id || event.time < (last?.time ?? 0)) break search;
+            fresh.push(event);
+          }
+        }
+        if (fresh.length === 0) continue;
+        last = fresh[0];
+        await write(fresh.reverse().map(line).join(""));
+      }
+    },
+  );
+}
+
+/** A line of a log. @param {any} event */
+function eventLine({ time: at, reason, clientId, detail, location }) {
+  const from =
+    location === undefined || location === null ? "" : `  ${paint("dim", `from ${location}`)}`;
+  const about =
+    detail === undefined || detail === null || detail === "" ? "" : `  ${clean(detail)}`;
+  const by = paint("dim", `by ${clean(clientId ?? "the operator")}`);
+  return `${stamp(at, true)}  ${paint("cyan", clean(reason).padEnd(24))}${about}  ${by}${from}\n`;
+}
+
+/** @param {any} value */
+const clean = (value) => `${value}`.replace(/[\p{Cc}\p{Cf}]+/gu, " ");

@@ -1,0 +1,74 @@
+// What every command needs: the client of the profile, and the ways in which answers are shown.
+
+import { Client } from "./client.js";
+import { readConfig, resolveProfile } from "./profile.js";
+import { Table, details, paint, print, printJson, tell, time, write } from "./output.js";
+
+/** @typedef {{ json?: boolean, profile?: string }} Global what every command takes */
+
+/** A hint on standard error. @param {string} text */
+export const hint = (text) => tell(paint("dim", text, process.stderr));
+
+/** The administration API, as the profile says. @param {Global} argv */
+export async function connect(argv) {
+  const config = await readConfig(process.env, hint);
+  const named = argv.profile ?? (process.env.EDGEMINT_PROFILE || undefined);
+  return new Client(resolveProfile(process.env, config, named), hint);
+}
+
+/**
+ * Shows a list as its pages come: a table, or the API's document with the items of all pages.
+ * @template T
+ * @param {AsyncIterable<{ items: T[], next?: string }>} pages
+ * @param {import("./output.js").Column<T>[]} columns @param {Global} argv @param {string} none what to say of nothing
+ */
+export async function showList(pages, columns, argv, none) {
+  if (argv.json) {
+    await write('{"items":[');
+    let first = true;
+    /** @type {string | undefined} */
+    let next;
+    for await (const page of pages) {
+      for (const item of page.items) {
+        await write(`${first ? "\n" : ",\n"}${JSON.stringify(item)}`);
+        first = false;
+      }
+      next = page.next ?? undefined;
+    }
+    await write(`\n]${next === undefined ? "" : `,"next":${JSON.stringify(next)}`}}\n`);
+    return;
+  }
+  const table = new Table(columns);
+  let more = false;
+  for await (const { items, next } of pages) {
+    await write(table.lines(items));
+    more = next !== undefined && next !== null;
+  }
+  if (!table.started) hint(none);
+  if (more) hint("There are more: give a higher --limit.");
+}
+
+/**
+ * A secret that was just made, the only time it is shown: alone on standard output, so that it can be
+ * taken from there; what belongs to it on standard error.
+ * @param {{ secret?: string, clientId: string, keyId: string, hint: string, ends?: number }} made
+ */
+export async function showSecret({ secret, clientId, keyId, hint: start, ends }) {
+  process.stderr.write(
+    details([
+      ["client id", clientId],
+      ["key id", keyId],
+      ["begins with", start],
+      ends === undefined ? undefined : ["ends", time(ends)],
+    ]),
+  );
+  if (secret === undefined) return;
+  tell(paint(["bold", "yellow"], "The secret is shown only now. Copy it:", process.stderr));
+  await print(secret);
+}
+
+/** Nothing on standard output but what was asked for. @param {Global} argv @param {unknown} document @param {() => unknown} show */
+export async function show(argv, document, show) {
+  if (argv.json) await printJson(document);
+  else await show();
+}

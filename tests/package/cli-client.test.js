@@ -1,0 +1,78 @@
+// What the command line does when a service is busy, or gone: against a server that is.
+
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
+import { test } from "node:test";
+import { Client } from "../../pkg/cli/client.js";
+
+/**
+ * Runs `act` against a server that answers tokens, and everything else from `answers`, one after another.
+ * @param {(number | "cut")[]} answers a status, or that the connection is cut
+ * @param {(client: Client, seen: import("node:http").IncomingMessage[], hints: string[]) => Promise<void>} act
+ */
+async function against(answers, act) {
+  /** @type {import("node:http").IncomingMessage[]} */
+  const seen = [];
+  const server = createServer((request, response) => {
+    if (request.url === "/t/oauth2/token") {
+      response.setHeader("content-type", "application/json");
+      response.end('{"access_token":"x","token_type":"Bearer","expires_in":3600}');
+      return;
+    }
+    seen.push(request);
+    const answer = answers.shift() ?? 500;
+    if (answer === "cut") return request.socket.destroy();
+    response.writeHead(answer, { "retry-after": "1", "content-type": "application/json" });
+    response.end('{"code":"busy","detail":"Come again."}');
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  /** @type {string[]} */
+  const hints = [];
+  const profile = {
+    url: `http://127.0.0.1:${port}`,
+    tenant: "t",
+    clientId: "c",
+    clientSecret: "s",
+  };
+  try {
+    await act(new Client(profile, (hint) => hints.push(hint)), seen, hints);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+}
+
+test("a busy service is asked again when it says, with the same idempotency key", () =>
+  against([503, 429, "cut", 201], async (client, seen, hints) => {
+    const before = Date.now();
+    const { status } = await client.request("POST", "/apis", { creates: true, body: {} });
+    assert.equal(status, 201);
+    assert.ok(Date.now() - before >= 2000, "it waited");
+    assert.equal(seen.length, 4);
+    const keys = seen.map(({ headers }) => headers["idempotency-key"]);
+    assert.equal(new Set(keys).size, 1);
+    assert.match(`${keys[0]}`, /^[\w-]{36}$/);
+    assert.equal(hints.length, 2);
+  }));
+
+test("an edit is not sent again if nobody knows what became of it", () =>
+  against(["cut", 200], async (client, seen) => {
+    const edit = client.request("PATCH", "/tenant", { ifMatch: '"1"', body: {} });
+    await assert.rejects(edit, { exit: 1, code: "network" });
+    assert.equal(seen.length, 1);
+    assert.equal(seen[0].headers["if-match"], '"1"');
+  }));
+
+test("a token that is refused is asked for anew, once", () =>
+  against([401, 200, 401, 401], async (client, seen) => {
+    await client.request("GET", "/tenant");
+    assert.equal(seen.length, 2);
+    await assert.rejects(client.request("GET", "/tenant"), {
+      exit: 5,
+      code: "busy",
+      message: "Come again",
+    });
+    assert.equal(seen.length, 4);
+  }));
