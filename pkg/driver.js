@@ -5,24 +5,54 @@
 
 import { EdgemintError } from "./errors.js";
 import * as subtle from "./subtle.js";
-import { Engine, __wbg_reset_state, initSync, step as takeStep } from "./wasm/edgemint.js";
-
-/** Counts the instances; what belongs to an earlier one is dead. */
-let generation = 0;
-/** Whether there is an instance that can be called. */
-let alive = false;
+import * as edgemint from "./wasm/edgemint.js";
 
 /**
- * Instantiates the wasm: once, and again after a trap.
- * @param {WebAssembly.Module} module
+ * What both modules export (docs/decisions/0009): the token service's engine can do more.
+ * @template {Engine} E
+ * @typedef {object} Glue
+ * @property {{
+ *   new (host: any, baseUrl: string, masterKey: string, previousMasterKey: string | undefined,
+ *     cacheTtl: number | undefined, cacheCapacity: number | undefined, directory: number,
+ *     grants: number): E,
+ *   maxBody(): number,
+ * }} Engine
+ * @property {(options: { module: WebAssembly.Module }) => unknown} initSync
+ * @property {() => void} __wbg_reset_state
  */
-function boot(module) {
-  if (alive) return;
-  if (generation === 0) initSync({ module });
-  else __wbg_reset_state();
-  generation += 1;
-  alive = true;
+
+/** @typedef {import("./wasm/administration.js").Engine} Engine */
+
+/**
+ * One of the modules: its glue, and the instance that the glue calls.
+ * @template {Engine} E
+ */
+export class Wasm {
+  /** Counts the instances; what belongs to an earlier one is dead. */
+  generation = 0;
+  /** Whether there is an instance that can be called. */
+  alive = false;
+
+  /** @param {Glue<E>} glue */
+  constructor(glue) {
+    this.glue = glue;
+  }
+
+  /**
+   * Instantiates the wasm: once, and again after a trap.
+   * @param {WebAssembly.Module} module
+   */
+  boot(module) {
+    if (this.alive) return;
+    if (this.generation === 0) this.glue.initSync({ module });
+    else this.glue.__wbg_reset_state();
+    this.generation += 1;
+    this.alive = true;
+  }
 }
+
+/** The token service. */
+export const tokens = new Wasm(edgemint);
 
 /**
  * A step of a grant, for a store that takes it where it keeps the grant: the texts of both records, or
@@ -33,14 +63,14 @@ function boot(module) {
  * @returns {{ outcome: string, value?: string, expiresAt?: number }}
  */
 export function step(module, grant, user, command, now) {
-  boot(module);
+  tokens.boot(module);
   try {
-    const answer = takeStep(grant ?? undefined, user ?? undefined, command, now);
+    const answer = edgemint.step(grant ?? undefined, user ?? undefined, command, now);
     const [outcome, expiresAt, value] = answer.split("\n");
     return value === undefined ? { outcome } : { outcome, value, expiresAt: Number(expiresAt) };
   } catch (error) {
     // A text is a refusal; anything else is a trap, and the instance is replaced.
-    if (typeof error !== "string") alive = false;
+    if (typeof error !== "string") tokens.alive = false;
     throw error;
   }
 }
@@ -63,9 +93,12 @@ export class Call {
   lost(_trapped) {}
 }
 
-/** An issuer's engine, and the operations that it may ask for. */
+/**
+ * An engine of one of the modules, and the operations that it may ask for.
+ * @template {Engine} [E=import("./wasm/edgemint.js").Engine]
+ */
 export class Driver {
-  /** @type {Engine | undefined} */
+  /** @type {E | undefined} */
   #engine;
   #generation = 0;
   #host;
@@ -74,27 +107,39 @@ export class Driver {
    * @param {WebAssembly.Module} module
    * @param {import("./index.d.ts").IssuerOptions} options
    * @param {(event: import("./index.d.ts").IssuerEvent) => void} onEvent
+   * @param {Wasm<E>} wasm what `module` is
+   * @param {(partition: string, name: string) => void} [onWrite] hears of each write to the directory
    */
-  constructor(module, options, onEvent) {
+  constructor(module, options, onEvent, wasm = /** @type {any} */ (tokens), onWrite = () => {}) {
     this.module = module;
+    this.wasm = wasm;
     this.options = options;
     // Bare KV for the directory is fine; where grants are to live as well, the wasm refuses it.
     const { store, grants = store } = options;
     /** The directory's, and that of the grants. @type {[Store, Store | null]} */
     this.stores = [store, grants || null];
     this.onEvent = onEvent;
-    this.#host = new Host(this, this.stores);
+    this.#host = new Host(this, this.stores, onWrite);
     this.engine();
+    /** Bytes of the largest body that is worth reading. */
+    this.maxBody = wasm.glue.Engine.maxBody();
+  }
+
+  /** The engine, if the living instance has one. */
+  #living() {
+    const { alive, generation } = this.wasm;
+    return alive && this.#generation === generation ? this.#engine : undefined;
   }
 
   /** The engine in the living instance. */
   engine() {
-    if (alive && this.#engine !== undefined && this.#generation === generation) return this.#engine;
-    boot(this.module);
+    const living = this.#living();
+    if (living !== undefined) return living;
+    this.wasm.boot(this.module);
     try {
       const { baseUrl, masterKey, previousMasterKey, cacheTtl, cacheCapacity } = this.options;
       const [directory, grants] = this.stores.map(promises);
-      this.#engine = new Engine(
+      this.#engine = new this.wasm.glue.Engine(
         this.#host,
         baseUrl,
         masterKey,
@@ -109,21 +154,26 @@ export class Driver {
       const [code, message] = refusal.split("\n");
       throw new EdgemintError(/** @type {EdgemintError["code"]} */ (code), message);
     }
-    this.#generation = generation;
+    this.#generation = this.wasm.generation;
     return this.#engine;
+  }
+
+  /** Whether there is an engine that may remember anything. */
+  isLiving() {
+    return this.#living() !== undefined;
   }
 
   /**
    * Calls into the wasm on behalf of `call`.
    * @param {Call} call
-   * @param {(engine: Engine) => unknown} enter
+   * @param {(engine: E) => unknown} enter
    */
   enter(call, enter) {
     try {
       enter(this.engine());
     } catch (trap) {
       // The next call instantiates it anew; if even that fails, that call is answered here, too.
-      alive = false;
+      this.wasm.alive = false;
       this.#engine = undefined;
       this.emit({ time: now(), kind: "failed", reason: "trap", detail: String(trap) });
       call.lost(true);
@@ -136,12 +186,13 @@ export class Driver {
    * @param {Call} call
    * @param {number} id
    * @param {Promise<T>} operation
-   * @param {(engine: Engine, id: number, result: T) => boolean} resume
+   * @param {(engine: E, id: number, result: T) => boolean} resume
    */
   settle(call, id, operation, resume) {
-    const begun = generation;
-    const go = (/** @type {(engine: Engine) => unknown} */ enter) => {
-      if (alive && begun === generation) this.enter(call, enter);
+    const { wasm } = this;
+    const begun = wasm.generation;
+    const go = (/** @type {(engine: E) => unknown} */ enter) => {
+      if (wasm.alive && begun === wasm.generation) this.enter(call, enter);
       else call.lost(false);
     };
     // What the wasm has given up waiting for is answered here.
@@ -170,11 +221,13 @@ export class Driver {
  */
 class Host {
   /**
-   * @param {Driver} driver
+   * @param {Driver<any>} driver
    * @param {[Store, Store | null]} stores
+   * @param {(partition: string, name: string) => void} onWrite
    */
-  constructor(driver, stores) {
+  constructor(driver, stores, onWrite) {
     this.driver = driver;
+    this.onWrite = onWrite;
     // The wasm asks the second one only if it was told that there is one.
     this.stores = /** @type {[Store, Store]} */ (stores);
     /** The header blocks that the engine has told, by their numbers. @type {Headers[]} */
@@ -197,18 +250,32 @@ class Host {
     const write = attempt(async () =>
       checkVersion(await store.put(partition, name, value, expected ?? null, expiresAt ?? null)),
     );
-    this.driver.settle(call, id, write, resumeWritten);
+    this.driver.settle(call, id, this.#told(number, partition, [name], write), resumeWritten);
   }
 
   /**
-   * @param {Call} call @param {number} id @param {number} store
+   * Tells of a write to the directory before what waited for it goes on. One that failed may have been
+   * carried out all the same.
+   * @template T
+   * @param {number} number of the store @param {string} partition @param {string[]} names
+   * @param {Promise<T>} write
+   */
+  #told(number, partition, names, write) {
+    if (number !== 0) return write;
+    return write.finally(() => {
+      for (const name of names) this.onWrite(partition, name);
+    });
+  }
+
+  /**
+   * @param {Call} call @param {number} id @param {number} number of the store
    * @param {string} partition @param {string} name @param {string} [expected]
    */
-  delete(call, id, store, partition, name, expected) {
+  delete(call, id, number, partition, name, expected) {
     const removal = attempt(async () =>
-      checkVersion(await this.stores[store].delete(partition, name, expected ?? null)),
+      checkVersion(await this.stores[number].delete(partition, name, expected ?? null)),
     );
-    this.driver.settle(call, id, removal, resumeWritten);
+    this.driver.settle(call, id, this.#told(number, partition, [name], removal), resumeWritten);
   }
 
   /**

@@ -120,6 +120,12 @@ export interface IssuerOptions {
   cacheTtl?: number;
   /** Records that are held in memory. @default 10000 */
   cacheCapacity?: number;
+  /**
+   * What answers `/{tenant}/admin/v1/...`, but for a login page's endpoints, which are the token
+   * service's: `false` for nothing, or whoever is to answer. By default the administration in this
+   * process, whose wasm is loaded when it is first used. {@link Issuer.admin} is there in any case.
+   */
+  administration?: false | ((request: Request, tenant: string) => Promise<Response>);
   /** Takes events. @default a line of JSON on the console */
   onEvent?: (event: IssuerEvent) => void;
 }
@@ -354,7 +360,7 @@ export interface Issuer {
     request: Request,
     context?: { waitUntil(promise: Promise<unknown>): void },
   ): Promise<Response>;
-  /** Administration, in process. */
+  /** Administration, in process. Its wasm is loaded when it, or {@link Issuer.sessions}, is first used. */
   readonly admin: Administration;
   /** What a login page does. */
   readonly authorization: Authorization;

@@ -2,10 +2,20 @@
 
 import { Call, Driver, now } from "./driver.js";
 import { EdgemintError } from "./errors.js";
-import { Engine } from "./wasm/edgemint.js";
+
+/** @typedef {import("./driver.js").Engine} Engine */
+
+/**
+ * Brings the administration's module, once it is needed.
+ * @typedef {() => Promise<{ wasm: import("./driver.js").Wasm<Engine>, module: WebAssembly.Module }>} Load
+ */
 
 /** What every error of the wasm's own instance is answered with. */
 const ERROR_HEADERS = { "content-type": "application/json", "cache-control": "no-store", pragma: "no-cache" };
+
+/** Requests to the administration; a login page's endpoints are the token service's. */
+const ADMINISTERED =
+  /^[^:]+:\/\/[^/?#]+\/([a-z0-9][a-z0-9-]{0,62})\/admin\/v1\/(?!authorizations\/)/;
 
 const named = (/** @type {string} */ act) => [act, act];
 
@@ -57,8 +67,9 @@ export class RequestCall extends Call {
    * @param {boolean} refresh
    */
   respond(status, headers, body, refresh) {
-    // The bytes are copied by the constructor: Fetch section 5.2, "extract a body".
-    this.resolve(new Response(body, { status, headers }));
+    // The bytes are copied by the constructor: Fetch section 5.2, "extract a body". Where there must be
+    // none (RFC 9110 section 15.3.5), it takes not even an empty one.
+    this.resolve(new Response(status === 204 ? null : body, { status, headers }));
     if (refresh) {
       // After the wasm has returned: it is not entered twice.
       const refreshed = Promise.resolve().then(() => this.issuer.refresh());
@@ -99,22 +110,34 @@ export class OutcomeCall extends Call {
 
 class Issuer {
   #driver;
-  #maxBody;
+  #load;
+  #options;
+  #onEvent;
+  /** @type {Promise<Driver<Engine>> | undefined} */
+  #administration;
 
-  /** @param {Driver} driver */
-  constructor(driver) {
-    this.#driver = driver;
-    this.#maxBody = Engine.maxBody();
+  /**
+   * @param {WebAssembly.Module} module
+   * @param {import("./index.d.ts").IssuerOptions} options
+   * @param {Load} load
+   */
+  constructor(module, options, load) {
+    this.#onEvent = options.onEvent ?? log;
+    this.#driver = new Driver(module, options, this.#onEvent);
+    this.#options = options;
+    this.#load = load;
     const { admin, authorization, sessions } = ACTS;
-    this.admin = /** @type {import("./index.d.ts").Administration} */ (this.#part(admin));
-    const handled = this.#part(authorization);
+    const tokens = async () => this.#driver;
+    const administration = () => this.#administer();
+    this.admin = /** @type {import("./index.d.ts").Administration} */ (part(admin, administration));
+    const handled = part(authorization, tokens);
     /** @type {import("./index.d.ts").Authorization} */
     this.authorization = {
       inspect: (handle) => handled.inspect({ handle }),
       complete: (handle, consent) => handled.complete({ handle, ...consent }),
       deny: (handle, denial) => handled.deny({ handle, ...denial }),
     };
-    this.sessions = /** @type {import("./index.d.ts").Sessions} */ (this.#part(sessions));
+    this.sessions = /** @type {import("./index.d.ts").Sessions} */ (part(sessions, administration));
     this.fetch = this.fetch.bind(this);
   }
 
@@ -124,28 +147,46 @@ class Issuer {
    * @returns {Promise<Response>}
    */
   fetch(request, context) {
-    const { method, headers } = request;
+    const { method, headers, url } = request;
+    if (url.includes("/admin/v1/") && this.#options.administration !== false) {
+      const tenant = ADMINISTERED.exec(url)?.[1];
+      if (tenant !== undefined) return this.#fetchAdministration(request, tenant, context);
+    }
     const contentType = headers.get("content-type") ?? "";
     const authorization = headers.get("authorization") ?? "";
-    const head = `${method}\n${request.url}\n${contentType}\n${authorization}`;
+    const head = `${method}\n${url}\n${contentType}\n${authorization}`;
+    return this.#start(this.#driver, request, head, context);
+  }
+
+  /**
+   * @template {Engine} E
+   * @param {Driver<E>} driver
+   * @param {Request} request
+   * @param {string} head
+   * @param {{ waitUntil(promise: Promise<unknown>): void }} [context]
+   * @returns {Promise<Response>}
+   */
+  #start(driver, request, head, context) {
     // One promise for the answer and one for the body: each costs as much as a look-up does.
     return new Promise((resolve) => {
       const call = new RequestCall(resolve, this, context);
       const start = (/** @type {Uint8Array} */ body, broken = WHOLE) => {
-        this.#driver.enter(call, (engine) => engine.start(call, head, body, broken, now()));
+        driver.enter(call, (engine) => engine.start(call, head, body, broken, now()));
       };
+      const { method } = request;
       if (method === "GET" || method === "HEAD") {
         start(NOTHING);
         return;
       }
-      const declared = headers.get("content-length");
+      const { maxBody } = driver;
+      const declared = request.headers.get("content-length");
       const body =
-        declared !== null && /^\d{1,5}$/.test(declared) && Number(declared) <= this.#maxBody
+        declared !== null && /^\d{1,7}$/.test(declared) && Number(declared) <= maxBody
           ? request.arrayBuffer()
-          : read(request, declared, this.#maxBody);
+          : read(request, declared, maxBody);
       body.then(
         (bytes) => {
-          if (bytes.byteLength > this.#maxBody) start(NOTHING, TOO_LARGE);
+          if (bytes.byteLength > maxBody) start(NOTHING, TOO_LARGE);
           else start(new Uint8Array(bytes));
         },
         () => start(NOTHING, UNREADABLE),
@@ -153,34 +194,83 @@ class Issuer {
     });
   }
 
-  /** @param {string[][]} methods @returns {any} */
-  #part(methods) {
-    const acts = methods.map(([method, name]) => [
-      method,
-      (/** @type {object} */ act) => {
-        const text = JSON.stringify({ [name]: act });
-        return this.#outcome((engine, call) => engine.act(call, text, now()));
+  /**
+   * Hands a request to whoever the administration is.
+   * @param {Request} request
+   * @param {string} tenant
+   * @param {{ waitUntil(promise: Promise<unknown>): void }} [context]
+   */
+  async #fetchAdministration(request, tenant, context) {
+    try {
+      const { administration } = this.#options;
+      if (typeof administration === "function") return await administration(request, tenant);
+      const driver = await this.#administer();
+      const { method, headers, url } = request;
+      const names = ["content-type", "authorization", "if-match", "idempotency-key"];
+      const lines = names.map((name) => headers.get(name) ?? "");
+      return await this.#start(driver, request, [method, url, ...lines].join("\n"), context);
+    } catch (error) {
+      const detail = String(error);
+      this.#driver.emit({ time: now(), kind: "failed", reason: "administration", detail, tenant });
+      const body = { error: "temporarily_unavailable", error_description: "try again" };
+      return Response.json(body, { status: 503, headers: { ...ERROR_HEADERS, "retry-after": "1" } });
+    }
+  }
+
+  /** The administration's engine, from its first use on. It remembers nothing, and what it writes is
+   * forgotten here. */
+  #administer() {
+    this.#administration ??= this.#load().then(
+      ({ wasm, module }) => {
+        const options = { ...this.#options, cacheTtl: 0, cacheCapacity: 0 };
+        const forget = (/** @type {string} */ partition, /** @type {string} */ name) => {
+          if (!this.#driver.isLiving()) return;
+          this.#driver.enter(new Call(), (engine) => engine.forget(partition, name));
+        };
+        return new Driver(module, options, this.#onEvent, wasm, forget);
       },
-    ]);
-    return Object.fromEntries(acts);
+    ).catch((error) => {
+      // The next one tries again.
+      this.#administration = undefined;
+      throw new EdgemintError("failed", `the administration could not be loaded: ${error}`);
+    });
+    return this.#administration;
   }
 
   /** Reads again the records that are about to go out of date; never rejects. */
   async refresh() {
-    const due = this.#outcome((engine, call) => engine.refresh(call, now()));
+    const due = outcome(this.#driver, (engine, call) => engine.refresh(call, now()));
     await due.catch(() => {});
   }
+}
 
-  /**
-   * @param {(engine: Engine, call: OutcomeCall) => void} act
-   * @returns {Promise<any>}
-   */
-  #outcome(act) {
-    return new Promise((resolve, reject) => {
-      const call = new OutcomeCall(resolve, reject);
-      this.#driver.enter(call, (engine) => act(engine, call));
-    });
-  }
+/**
+ * @param {string[][]} methods
+ * @param {() => Promise<Driver<any>>} driver
+ * @returns {any}
+ */
+function part(methods, driver) {
+  const acts = methods.map(([method, name]) => [
+    method,
+    async (/** @type {object} */ act) => {
+      const text = JSON.stringify({ [name]: act });
+      return outcome(await driver(), (engine, call) => engine.act(call, text, now()));
+    },
+  ]);
+  return Object.fromEntries(acts);
+}
+
+/**
+ * @template {Engine} E
+ * @param {Driver<E>} driver
+ * @param {(engine: E, call: OutcomeCall) => void} act
+ * @returns {Promise<any>}
+ */
+function outcome(driver, act) {
+  return new Promise((resolve, reject) => {
+    const call = new OutcomeCall(resolve, reject);
+    driver.enter(call, (engine) => act(engine, call));
+  });
 }
 
 const NOTHING = new Uint8Array(0);
@@ -218,10 +308,11 @@ function log(event) {
 /**
  * @param {WebAssembly.Module} module
  * @param {import("./index.d.ts").IssuerOptions} options
+ * @param {Load} load
  * @returns {import("./index.d.ts").Issuer}
  */
-export function createIssuerFrom(module, options) {
-  const { baseUrl, store, masterKey, cacheTtl, cacheCapacity, onEvent } = options;
+export function createIssuerFrom(module, options, load) {
+  const { baseUrl, store, masterKey, cacheTtl, cacheCapacity } = options;
   if (!masterKey) {
     throw new EdgemintError(
       "missing_master_key",
@@ -239,5 +330,5 @@ export function createIssuerFrom(module, options) {
     }
   }
   if (!store) throw new EdgemintError("invalid_options", "no store is set");
-  return new Issuer(new Driver(module, options, onEvent ?? log));
+  return new Issuer(module, options, load);
 }

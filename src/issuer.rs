@@ -7,7 +7,7 @@ use std::rc::Rc;
 use crate::administration::BootstrapSecret;
 use crate::api::ApiUri;
 use crate::client::ClientId;
-use crate::directory::{Caching, DirectoryReader, LoadedRing, TenantName};
+use crate::directory::{Caching, DirectoryReader, LoadedRing, Name, TenantName};
 use crate::entropy::Entropy;
 use crate::error::Reason;
 use crate::event::{Event, EventSink};
@@ -294,6 +294,14 @@ impl<H: Host> Issuer<H> {
     pub async fn refresh(&self, now: UnixTime) {
         for reason in self.directory.refresh(self.host.store(), now).await {
             self.host.events().emit(Event::of(&reason, now));
+        }
+    }
+
+    /// Forgets the record under this key, which somebody else has changed: the administration beside this
+    /// service, in the same process.
+    pub fn forget(&self, partition: &str, name: &str) {
+        if let Some(name) = Name::parse(partition, name) {
+            self.directory.forget(&name);
         }
     }
 

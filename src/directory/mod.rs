@@ -85,6 +85,22 @@ impl Name {
         }
     }
 
+    /// The record that lives there, if any does: the reverse of [`Name::key`].
+    pub(crate) fn parse(partition: &str, name: &str) -> Option<Self> {
+        let tenant = TenantName::new(partition.strip_prefix("directory/")?)?;
+        if let Some(id) = name.strip_prefix("application/") {
+            return ClientId::new(id).map(|id| Self::Application(tenant, id));
+        }
+        if let Some(uri) = name.strip_prefix("api/") {
+            return ApiUri::new(uri).map(|uri| Self::Api(tenant, uri));
+        }
+        match name {
+            "tenant" => Some(Self::Tenant(tenant)),
+            "keys" => Some(Self::Ring(tenant)),
+            _ => None,
+        }
+    }
+
     /// Where the record lives in the store: one partition a tenant.
     pub(crate) fn key(&self) -> Result<Key, KeyError> {
         let (tenant, name) = match self {
@@ -94,5 +110,35 @@ impl Name {
             Self::Api(tenant, uri) => (tenant, format!("api/{uri}")),
         };
         Key::new(Partition::new(format!("directory/{tenant}"))?, name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_found_by_its_key() {
+        let demo = TenantName::new("demo").unwrap();
+        for name in [
+            Name::Tenant(demo.clone()),
+            Name::Ring(demo.clone()),
+            Name::Application(demo.clone(), ClientId::new("api/x").unwrap()),
+            Name::Api(demo, ApiUri::new("api://orders").unwrap()),
+        ] {
+            let key = name.key().unwrap();
+            assert_eq!(
+                Name::parse(key.partition().as_str(), key.name()),
+                Some(name)
+            );
+        }
+        for (partition, name) in [
+            ("grants/demo/x", "user"),
+            ("directory/demo", "other"),
+            ("directory/Demo", "tenant"),
+            ("directory/demo", "application/"),
+        ] {
+            assert_eq!(Name::parse(partition, name), None, "{partition}:{name}");
+        }
     }
 }

@@ -50,7 +50,7 @@ struct Problem<'a> {
 pub enum Body<'a> {
     /// The whole body.
     Whole(&'a [u8]),
-    /// It is larger than [`MAX_BODY`], so the host did not read it.
+    /// It is larger than [`MAX_BODY`] or [`MAX_ADMINISTRATION_BODY`], so the host did not read it.
     TooLarge,
     /// It broke off.
     Unreadable,

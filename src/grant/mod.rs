@@ -28,7 +28,7 @@ use crate::error::Reason;
 
 pub use command::{Binding, Command, Epochs, Issue, Outcome, Presented, Refusal, Successor, Terms};
 pub use record::{Grant, GrantedScopes, Revocation, State, Transition};
-pub use store::GrantStore;
+pub use store::{GrantStore, Step};
 pub use token::{Id, Secret};
 
 pub(crate) use authorization::{
@@ -40,7 +40,7 @@ pub(crate) use session::{Exchange, epochs, policy, present, step, terms};
 pub(crate) use sessions::scope_text;
 pub(crate) use store::User;
 #[cfg(target_arch = "wasm32")]
-pub(crate) use store::{Step, compare_and_set};
+pub(crate) use store::compare_and_set;
 pub(crate) use token::{GrantToken, Place, Purpose};
 
 /// A token request by its grant type. What it holds is well-formed; nothing downstream checks syntax

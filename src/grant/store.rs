@@ -82,19 +82,17 @@ pub(crate) async fn compare_and_set<S: Store + ?Sized>(
 
 /// One step over the texts that a store holds.
 #[derive(Debug)]
-pub(crate) struct Step {
+pub struct Step {
     /// What is to be stored, and until when.
-    pub(crate) write: Option<(String, UnixTime)>,
-    pub(crate) outcome: Outcome,
+    pub write: Option<(String, UnixTime)>,
+    /// What came of the command.
+    pub outcome: Outcome,
 }
 
 impl Step {
-    pub(crate) fn take(
-        grant: Option<&str>,
-        user: Option<&str>,
-        command: &Command,
-        now: UnixTime,
-    ) -> Self {
+    /// Takes it: the texts of the grant's and the user's records, if they are there, and the command.
+    #[must_use]
+    pub fn take(grant: Option<&str>, user: Option<&str>, command: &Command, now: UnixTime) -> Self {
         Self::try_take(grant, user, command, now).unwrap_or(Self {
             write: None,
             outcome: Outcome::Refused(Refusal::Corrupt),

@@ -5,11 +5,22 @@
 //! plain values. JavaScript performs it and calls [`Engine::resume`], until the answer comes out. So
 //! every call into wasm is synchronous, a trap cannot leave a promise hanging, and a request whose
 //! data is cached costs two calls and one signature promise.
+//!
+//! It makes two modules, by the cargo features `tokens` and `administration`: the token service, which
+//! has no administration in it, and the administration. Both have an `Engine` of the same shape; what
+//! differs is in `tokens` and `administration`. With both features it is the token service's.
 
+#[cfg(all(feature = "administration", not(feature = "tokens")))]
+mod administration;
 #[cfg(feature = "contract")]
 mod contract;
 mod exchange;
 mod host;
+#[cfg(feature = "tokens")]
+mod tokens;
+
+#[cfg(not(any(feature = "tokens", feature = "administration")))]
+compile_error!("choose what the wasm is: the feature `tokens` or `administration`");
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -22,15 +33,20 @@ use serde::Serialize;
 use wasm_bindgen::prelude::*;
 use zeroize::Zeroizing;
 
-use crate::directory::AdministrationError;
-use crate::endpoint::{Body, MAX_BODY, Request};
-use crate::grant::{Command, Step};
+use crate::administration::AdministrationError;
+use crate::endpoint::{Body, Request};
 use crate::key::{MasterKey, MasterKeys};
-use crate::{Act, Config, Issuer, UnixTime};
+use crate::{Config, Issuer, UnixTime};
 
+#[cfg(all(feature = "administration", not(feature = "tokens")))]
+use administration as plane;
 use exchange::{Answer, Exchange};
 pub use host::JsHost;
 use host::{Promises, WasmHost};
+#[cfg(feature = "tokens")]
+use tokens as plane;
+#[cfg(feature = "tokens")]
+pub use tokens::step;
 
 /// Seconds after which a request that was not resumed is given up: its client went away and the runtime
 /// cancelled what it waited for, or the store took that long.
@@ -68,8 +84,10 @@ impl HeaderBlocks {
         if let Some(known) = blocks.iter().position(|known| known == headers) {
             return known;
         }
-        // An address is never the same twice: it takes no place, and pushes nothing out.
-        let is_new = headers.iter().any(|(name, _)| *name == "location");
+        // An address or a version is never the same twice: it takes no place, and pushes nothing out.
+        let is_new = headers
+            .iter()
+            .any(|(name, _)| ["location", "etag"].contains(name));
         if is_new {
             host.headers(Self::MOST, &lines(headers));
             return Self::MOST;
@@ -152,12 +170,13 @@ impl Engine {
     /// Bytes of the largest body that is worth reading.
     #[wasm_bindgen(js_name = maxBody)]
     pub fn max_body() -> usize {
-        MAX_BODY
+        plane::MAX_BODY
     }
 
-    /// Starts a request. `head` is method, URL, content type and authorization, a line each; `body`
-    /// is the whole body unless `broken` says that it was too large (1) or broke off (2); `now` is
-    /// in seconds. The answer goes to `call` through [`JsHost`], now or after a resumption.
+    /// Starts a request. `head` is method, URL, content type and authorization, a line each, and for the
+    /// administration two more: `If-Match` and `Idempotency-Key`. `body` is the whole body unless
+    /// `broken` says that it was too large (1) or broke off (2); `now` is in seconds. The answer goes to
+    /// `call` through [`JsHost`], now or after a resumption.
     pub fn start(&self, call: JsValue, head: String, body: Vec<u8>, broken: u8, now: f64) {
         let now = seconds(now);
         let (head, body) = (Zeroizing::new(head), Zeroizing::new(body));
@@ -165,20 +184,23 @@ impl Engine {
         let call = Rc::new(call);
         let (issuer, host, answered) = self.handles(&call);
         self.spawn(call, now, async move {
-            let mut lines = head.splitn(4, '\n');
+            let mut lines = head.splitn(6, '\n');
             let mut line = || lines.next().unwrap_or_default();
+            let given = |text: &&str| !text.is_empty();
             let request = Request {
                 method: line(),
                 target: target(line()),
-                content_type: Some(line()).filter(|text| !text.is_empty()),
-                authorization: Some(line()).filter(|text| !text.is_empty()),
+                content_type: Some(line()).filter(given),
+                authorization: Some(line()).filter(given),
+                if_match: Some(line()).filter(given),
+                idempotency_key: Some(line()).filter(given),
                 body: match broken {
                     0 => Body::Whole(&body),
                     1 => Body::TooLarge,
                     _ => Body::Unreadable,
                 },
             };
-            let response = issuer.handle(&request, now).await;
+            let response = plane::answer(&issuer, &request, now).await;
             let block = blocks.number(&response.headers, &host);
             let refresh = issuer.is_refresh_due();
             let body = response.body.as_bytes();
@@ -186,34 +208,23 @@ impl Engine {
         });
     }
 
-    /// Starts an act: an `Act` in JSON. What came of it goes to `call`.
+    /// Starts an act, in JSON. What came of it goes to `call`.
     pub fn act(&self, call: JsValue, act: String, now: f64) {
         let now = seconds(now);
         let call = Rc::new(call);
         let (issuer, host, answered) = self.handles(&call);
         // It may hold a secret that is brought from elsewhere.
         let act = Zeroizing::new(act);
-        let act = Act::parse(&act);
+        let act = plane::Act::parse(&act);
         self.spawn(call, now, async move {
             let done = match act {
-                Ok(act) => issuer.act(act, now).await,
+                Ok(act) => plane::act(&issuer, act, now).await,
                 Err(error) => Err(AdministrationError::Invalid(error.to_string())),
             };
             match done {
                 Ok(outcome) => host.done(&answered, &outcome),
                 Err(error) => host.refused(&answered, error.code(), &error.to_string()),
             }
-        });
-    }
-
-    /// Starts to read again what is about to go out of date.
-    pub fn refresh(&self, call: JsValue, now: f64) {
-        let now = seconds(now);
-        let call = Rc::new(call);
-        let (issuer, host, answered) = self.handles(&call);
-        self.spawn(call, now, async move {
-            issuer.refresh(now).await;
-            host.done(&answered, "{}");
         });
     }
 
@@ -334,31 +345,6 @@ impl Engine {
         drop(tasks);
         drop(lost);
     }
-}
-
-/// A step of a grant, for a store that takes it where it keeps the grant: the texts of the grant's and
-/// the user's records, and the command. Answers with the outcome and, where something is to be stored, a
-/// line with the second it expires at and a line with the new text.
-///
-/// # Errors
-/// A text if the command is none.
-#[wasm_bindgen]
-pub fn step(
-    grant: Option<String>,
-    user: Option<String>,
-    command: String,
-    now: f64,
-) -> Result<String, String> {
-    let command = Zeroizing::new(command);
-    let command: Command = crate::json::read(&command).map_err(|error| error.to_string())?;
-    let step = Step::take(grant.as_deref(), user.as_deref(), &command, seconds(now));
-    let outcome = json(&step.outcome);
-    Ok(match step.write {
-        None => outcome,
-        Some((value, expires)) => {
-            [&*outcome, "\n", &expires.secs().to_string(), "\n", &value].concat()
-        }
-    })
 }
 
 /// The request target of a URL: what follows the authority, without the fragment.

@@ -63,6 +63,67 @@ test("a cached request costs two calls into wasm, one signature and no read", as
   assert.equal(store.reads, reads);
 });
 
+test("what the administration has written is in force at once, whatever is cached", async () => {
+  const issuer = issuerWith({ cacheTtl: 3600 });
+  const application = await register(issuer.admin);
+  assert.equal((await issuer.fetch(ask(application))).status, 200);
+  const { clientId } = application;
+  await issuer.admin.setApplicationDisabled({ tenant: "demo", clientId, disabled: true });
+  assert.equal((await issuer.fetch(ask(application))).status, 401);
+  await issuer.admin.setApplicationDisabled({ tenant: "demo", clientId, disabled: false });
+  assert.equal((await issuer.fetch(ask(application))).status, 200);
+});
+
+describe("the administration over HTTP", () => {
+  const path = (/** @type {string} */ rest) => new Request(`${baseUrl}${rest}`);
+
+  test("is handed to whom the option says, with the tenant, and nothing else is", async () => {
+    /** @type {string[]} */
+    const heard = [];
+    const issuer = issuerWith({
+      administration: async (request, tenant) => {
+        heard.push(`${tenant} ${new URL(request.url).pathname}`);
+        return new Response("theirs");
+      },
+    });
+    assert.equal(await (await issuer.fetch(path("/demo/admin/v1/tenant?x"))).text(), "theirs");
+    assert.deepEqual(heard, ["demo /demo/admin/v1/tenant"]);
+    for (const other of [
+      "/demo/admin/v1/authorizations/inspect",
+      "/Demo/admin/v1/tenant",
+      "/a/b/admin/v1/tenant",
+      "/demo%2Fx/admin/v1/tenant",
+      "/demo/oauth2/token?/admin/v1/tenant",
+      "/healthz?/demo/admin/v1/tenant",
+    ]) {
+      assert.notEqual(await (await issuer.fetch(path(other))).text(), "theirs", other);
+    }
+    assert.equal(heard.length, 1);
+  });
+
+  test("is not there if it is turned off, and an act in process still is", async () => {
+    const issuer = issuerWith({ administration: false });
+    assert.equal((await issuer.fetch(path("/demo/admin/v1/tenant"))).status, 404);
+    await issuer.admin.createTenant({ tenant: "demo" });
+    assert.equal((await issuer.fetch(path("/demo/.well-known/jwks.json"))).status, 200);
+  });
+
+  test("is 503, with an event, if whoever it was handed to fails", async () => {
+    /** @type {import("edgemint").IssuerEvent[]} */
+    const events = [];
+    const issuer = issuerWith({
+      onEvent: (event) => events.push(event),
+      administration: () => Promise.reject(new Error("the object is gone")),
+    });
+    const response = await issuer.fetch(path("/demo/admin/v1/tenant"));
+    assert.equal(response.status, 503);
+    assert.equal(response.headers.get("retry-after"), "1");
+    const [{ kind, reason, detail, tenant }] = events;
+    assert.deepEqual({ kind, reason, tenant }, { kind: "failed", reason: "administration", tenant: "demo" });
+    assert.match(detail ?? "", /the object is gone/);
+  });
+});
+
 test("a cold request reads what it needs side by side", async () => {
   const store = countingStore();
   const application = await register(issuerWith({ store }).admin);

@@ -31,11 +31,12 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
-test("the tarball holds the entries, their types, one wasm and the command line, and nothing else", () => {
+test("the tarball holds the entries, their types, two modules of wasm and the command line, and nothing else", () => {
   assert.deepEqual(files, [
     "LICENSE-APACHE",
     "LICENSE-MIT",
     "README.md",
+    "administration.js",
     "cli/client.js",
     "cli/commands/apis.js",
     "cli/commands/applications.js",
@@ -79,6 +80,8 @@ test("the tarball holds the entries, their types, one wasm and the command line,
     "stores/outbox.js",
     "stores/records.js",
     "subtle.js",
+    "wasm/administration.js",
+    "wasm/administration_bg.wasm",
     "wasm/edgemint.js",
     "wasm/edgemint_bg.wasm",
     "web.js",
@@ -96,6 +99,16 @@ test("the installed command runs, and who imports the package does not load what
   const imports = 'await import("edgemint"); await import("edgemint/stores/memory"); console.log("ok")';
   const imported = await run(process.execPath, ["--input-type=module", "-e", imports], { cwd: folder });
   assert.equal(imported.stdout, "ok\n");
+});
+
+test("the token service has no administration in it", async () => {
+  const read = (/** @type {string} */ name) => readFile(join(root, "pkg/wasm", `${name}_bg.wasm`));
+  const [tokens, administration] = await Promise.all(["edgemint", "administration"].map(read));
+  for (const act of ["createTenant", "createApplication", "addSecret", "rotateKey"]) {
+    assert.ok(administration.includes(act), act);
+    assert.ok(!tokens.includes(act), act);
+  }
+  assert.ok(tokens.includes("completeAuthorization") && !administration.includes("denyAuthorization"));
 });
 
 test("the installed package passes the vectors", async () => {
