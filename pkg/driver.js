@@ -4,6 +4,7 @@
 // one is served.
 
 import { EdgemintError } from "./errors.js";
+import { logSink } from "./events.js";
 import * as subtle from "./subtle.js";
 import * as edgemint from "./wasm/edgemint.js";
 
@@ -14,7 +15,7 @@ import * as edgemint from "./wasm/edgemint.js";
  * @property {{
  *   new (host: any, baseUrl: string, masterKey: string, previousMasterKey: string | undefined,
  *     cacheTtl: number | undefined, cacheCapacity: number | undefined, directory: number,
- *     grants: number): E,
+ *     grants: number, offers: number, bootstrapSecret: string | undefined): E,
  *   maxBody(): number,
  * }} Engine
  * @property {(options: { module: WebAssembly.Module }) => unknown} initSync
@@ -87,8 +88,16 @@ function promises(store) {
   return promised + (store.step ? 8 : 0) + (store.commit ? 16 : 0);
 }
 
+/** What there is beside the stores, as `Offers` in `src/wasm/host.rs` counts it. @param {import("./index.d.ts").IssuerOptions} options */
+const offers = ({ issuanceEvents = true, rateLimit }) => (issuanceEvents ? 1 : 0) + (rateLimit ? 2 : 0);
+
 /** Something that waits for an answer of the wasm. @abstract */
 export class Call {
+  /** Where the request of it came in, if it has one and that is known. @returns {string | undefined} */
+  get location() {
+    return undefined;
+  }
+
   /** The instance that it was made to is gone. @param {boolean} _trapped by this very call */
   lost(_trapped) {}
 }
@@ -106,11 +115,10 @@ export class Driver {
   /**
    * @param {WebAssembly.Module} module
    * @param {import("./index.d.ts").IssuerOptions} options
-   * @param {(event: import("./index.d.ts").IssuerEvent) => void} onEvent
    * @param {Wasm<E>} wasm what `module` is
    * @param {(partition: string, name: string) => void} [onWrite] hears of each write to the directory
    */
-  constructor(module, options, onEvent, wasm = /** @type {any} */ (tokens), onWrite = () => {}) {
+  constructor(module, options, wasm = /** @type {any} */ (tokens), onWrite = () => {}) {
     this.module = module;
     this.wasm = wasm;
     this.options = options;
@@ -118,7 +126,6 @@ export class Driver {
     const { store, grants = store } = options;
     /** The directory's, and that of the grants. @type {[Store, Store | null]} */
     this.stores = [store, grants || null];
-    this.onEvent = onEvent;
     this.#host = new Host(this, this.stores, onWrite);
     this.engine();
     /** Bytes of the largest body that is worth reading. */
@@ -138,6 +145,7 @@ export class Driver {
     this.wasm.boot(this.module);
     try {
       const { baseUrl, masterKey, previousMasterKey, cacheTtl, cacheCapacity } = this.options;
+      const { bootstrapSecret } = this.options;
       const [directory, grants] = this.stores.map(promises);
       this.#engine = new this.wasm.glue.Engine(
         this.#host,
@@ -148,6 +156,8 @@ export class Driver {
         cacheCapacity,
         directory,
         grants,
+        offers(this.options),
+        bootstrapSecret || undefined,
       );
     } catch (refusal) {
       if (typeof refusal !== "string") throw refusal;
@@ -175,7 +185,7 @@ export class Driver {
       // The next call instantiates it anew; if even that fails, that call is answered here, too.
       this.wasm.alive = false;
       this.#engine = undefined;
-      this.emit({ time: now(), kind: "failed", reason: "trap", detail: String(trap) });
+      this.emit({ time: now(), kind: "failed", reason: "trap", detail: String(trap), location: call.location });
       call.lost(true);
     }
   }
@@ -202,6 +212,16 @@ export class Driver {
     );
   }
 
+  /** Where a request comes from, or nothing. @param {Request} request */
+  address(request) {
+    try {
+      return this.options.clientAddress?.(request) ?? "";
+    } catch (error) {
+      this.emit({ time: now(), kind: "failed", reason: "client_address", detail: String(error) });
+      return "";
+    }
+  }
+
   /**
    * An event must not disturb the request that it tells of, nor the process: a sink may be async.
    * @param {import("./index.d.ts").IssuerEvent} event
@@ -209,10 +229,31 @@ export class Driver {
   emit(event) {
     const report = (/** @type {unknown} */ error) => console.error("edgemint: onEvent failed", error);
     try {
-      Promise.resolve(this.onEvent(event)).catch(report);
+      const { onEvent = logSink } = this.options;
+      const done = /** @type {unknown} */ (onEvent(event));
+      if (done !== undefined) Promise.resolve(done).catch(report);
     } catch (error) {
       report(error);
     }
+  }
+
+  /**
+   * The same for an event of the wasm, in JSON. To the log it goes as it is: there is one for every token.
+   * @param {string} text @param {Call} [call] that it belongs to
+   */
+  tell(text, call) {
+    const location = call?.location;
+    if (this.options.onEvent !== undefined) {
+      const event = JSON.parse(text);
+      if (location !== undefined) event.location = location;
+      this.emit(event);
+      return;
+    }
+    const where = location === undefined ? "" : `,"location":${JSON.stringify(location)}`;
+    const line = `{"edgemint":${text.slice(0, -1)}${where}}}`;
+    // Within a text of it, the quotes would be escaped.
+    if (text.includes('"kind":"failed"')) console.error(line);
+    else console.log(line);
   }
 }
 
@@ -292,7 +333,8 @@ class Host {
         : await oneByOne(store, partition, writes);
       return checkCommitted(committed, writes.length);
     });
-    this.driver.settle(call, id, commit, resumeCommitted);
+    const names = writes.map(({ name }) => name);
+    this.driver.settle(call, id, this.#told(number, partition, names, commit), resumeCommitted);
   }
 
   /**
@@ -392,9 +434,20 @@ class Host {
     call.refused(code, message);
   }
 
-  /** @param {string} event */
-  event(event) {
-    this.driver.emit(JSON.parse(event));
+  /** @param {Call | undefined} call @param {string} event */
+  event(call, event) {
+    this.driver.tell(event, call);
+  }
+
+  /** @param {Call} call @param {number} id @param {string} claim */
+  limit(call, id, claim) {
+    const { rateLimit } = /** @type {Required<import("./index.d.ts").IssuerOptions>} */ (this.driver.options);
+    const counted = attempt(async () => {
+      const within = await rateLimit(claim);
+      if (typeof within !== "boolean") throw new TypeError("rateLimit did not say true or false");
+      return within;
+    });
+    this.driver.settle(call, id, counted, resumeVerified);
   }
 }
 

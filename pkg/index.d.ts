@@ -84,7 +84,10 @@ export interface IssuerEvent {
   time: number;
   /** `refused`: the request was at fault. `failed`: the service was; look at it. `done`: neither. */
   kind: "refused" | "failed" | "done";
-  /** A stable code, such as `wrong_secret`, `session_opened`, `storage`, `corrupt_record`, `trap`. */
+  /**
+   * A stable code, such as `token_issued`, `wrong_secret`, `session_opened`, `storage`, `corrupt_record`,
+   * `trap`.
+   */
   reason: string;
   /** More about it. It may quote the request. */
   detail?: string;
@@ -92,6 +95,8 @@ export interface IssuerEvent {
   tenant?: string;
   /** The registered client that the request says it is from; a claim, until it has authenticated. */
   clientId?: string;
+  /** Where the request came in: the `cf.colo` that Cloudflare gives it, such as `AMS`. */
+  location?: string;
 }
 
 /** How an issuer is set up. */
@@ -126,8 +131,30 @@ export interface IssuerOptions {
    * process, whose wasm is loaded when it is first used. {@link Issuer.admin} is there in any case.
    */
   administration?: false | ((request: Request, tenant: string) => Promise<Response>);
-  /** Takes events. @default a line of JSON on the console */
-  onEvent?: (event: IssuerEvent) => void;
+  /**
+   * Takes events. Sinks for it, and what combines them, are in `edgemint/events`.
+   * @default a line of JSON on the console
+   */
+  onEvent?: (event: IssuerEvent) => void | Promise<void>;
+  /**
+   * Whether every access token is an event, `token_issued`, whose `detail` is three words: the API's
+   * identifier, the grant type, and the token's `jti`. @default true
+   */
+  issuanceEvents?: boolean;
+  /**
+   * The IP address of the client. Ten failed client authentications of one client within a minute from
+   * one address (of IPv6, one /64) are answered 429 until the minute is over. Name only what the client
+   * cannot make up: the address of the connection, or the header of a proxy that always sets it itself.
+   * Without an address, the right secret always works, and guesses are not slowed down.
+   */
+  clientAddress?: (request: Request) => string | null | undefined;
+  /**
+   * Counts failed client authentications for all instances of the service together, beside each one's own
+   * count; asked after a failure only. `key` is a hash of tenant, client and address. `false` is "too
+   * many": that client is refused from that address for the rest of the minute. If it rejects, the
+   * instance's own count holds alone, and there is an event `rate_limiter`.
+   */
+  rateLimit?: (key: string) => Promise<boolean>;
 }
 
 /** `ES256` is the default; `RS256` is for verifiers that know nothing else. */
@@ -208,7 +235,7 @@ export interface Administration {
     introspects?: string[];
   }): Promise<object>;
   /** Disables an application, or enables it again. */
-  setApplicationDisabled(act: {
+  updateApplication(act: {
     tenant: string;
     clientId: string;
     disabled: boolean;

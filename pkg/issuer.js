@@ -23,16 +23,31 @@ const named = (/** @type {string} */ act) => [act, act];
 const ACTS = {
   admin: [
     "createTenant",
+    "getTenant",
     "updateTenant",
-    "createApi",
+    "listTenants",
+    "maintain",
     "createApplication",
+    "importApplications",
+    "getApplication",
+    "listApplications",
     "updateApplication",
-    "setApplicationDisabled",
+    "deleteApplication",
     "addSecret",
     "removeSecret",
     "assignRoles",
+    "setRoles",
     "removeRoles",
+    "createApi",
+    "getApi",
+    "listApis",
+    "updateApi",
+    "deleteApi",
+    "listKeys",
     "rotateKey",
+    "removeKey",
+    "resealKeys",
+    "listEvents",
   ].map(named),
   authorization: [
     ["inspect", "inspectAuthorization"],
@@ -53,13 +68,21 @@ export class RequestCall extends Call {
   /**
    * @param {(response: Response) => void} resolve
    * @param {Issuer} issuer
+   * @param {Request} request
    * @param {{ waitUntil(promise: Promise<unknown>): void } | undefined} context
    */
-  constructor(resolve, issuer, context) {
+  constructor(resolve, issuer, request, context) {
     super();
     this.resolve = resolve;
     this.issuer = issuer;
+    this.request = request;
     this.context = context;
+  }
+
+  /** Cloudflare's name for it. Looked up when there is something to tell: making `cf` costs. @override */
+  get location() {
+    const { cf } = /** @type {{ cf?: { colo?: unknown } }} */ (/** @type {unknown} */ (this.request));
+    return typeof cf?.colo === "string" ? cf.colo : undefined;
   }
 
   /**
@@ -112,7 +135,6 @@ class Issuer {
   #driver;
   #load;
   #options;
-  #onEvent;
   /** @type {Promise<Driver<Engine>> | undefined} */
   #administration;
 
@@ -122,8 +144,7 @@ class Issuer {
    * @param {Load} load
    */
   constructor(module, options, load) {
-    this.#onEvent = options.onEvent ?? log;
-    this.#driver = new Driver(module, options, this.#onEvent);
+    this.#driver = new Driver(module, options);
     this.#options = options;
     this.#load = load;
     const { admin, authorization, sessions } = ACTS;
@@ -154,7 +175,8 @@ class Issuer {
     }
     const contentType = headers.get("content-type") ?? "";
     const authorization = headers.get("authorization") ?? "";
-    const head = `${method}\n${url}\n${contentType}\n${authorization}`;
+    const address = method === "POST" ? this.#driver.address(request) : "";
+    const head = `${method}\n${url}\n${contentType}\n${authorization}\n${address}`;
     return this.#start(this.#driver, request, head, context);
   }
 
@@ -169,7 +191,7 @@ class Issuer {
   #start(driver, request, head, context) {
     // One promise for the answer and one for the body: each costs as much as a look-up does.
     return new Promise((resolve) => {
-      const call = new RequestCall(resolve, this, context);
+      const call = new RequestCall(resolve, this, request, context);
       const start = (/** @type {Uint8Array} */ body, broken = WHOLE) => {
         driver.enter(call, (engine) => engine.start(call, head, body, broken, now()));
       };
@@ -206,8 +228,8 @@ class Issuer {
       if (typeof administration === "function") return await administration(request, tenant);
       const driver = await this.#administer();
       const { method, headers, url } = request;
-      const names = ["content-type", "authorization", "if-match", "idempotency-key"];
-      const lines = names.map((name) => headers.get(name) ?? "");
+      const names = ["content-type", "authorization", "", "if-match", "idempotency-key"];
+      const lines = names.map((name) => (name === "" ? "" : (headers.get(name) ?? "")));
       return await this.#start(driver, request, [method, url, ...lines].join("\n"), context);
     } catch (error) {
       const detail = String(error);
@@ -227,7 +249,7 @@ class Issuer {
           if (!this.#driver.isLiving()) return;
           this.#driver.enter(new Call(), (engine) => engine.forget(partition, name));
         };
-        return new Driver(module, options, this.#onEvent, wasm, forget);
+        return new Driver(module, options, wasm, forget);
       },
     ).catch((error) => {
       // The next one tries again.
@@ -296,13 +318,6 @@ async function read(request, declared, limit) {
     length += chunk.length;
   }
   return body.buffer.slice(0, length);
-}
-
-/** A line of structured log: the default event sink. @param {import("./index.d.ts").IssuerEvent} event */
-function log(event) {
-  const line = JSON.stringify({ edgemint: event });
-  if (event.kind === "failed") console.error(line);
-  else console.log(line);
 }
 
 /**

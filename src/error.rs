@@ -62,6 +62,8 @@ pub enum Reason {
     SecretLapsed,
     /// The application is disabled.
     ClientDisabled,
+    /// The client authentication failed too often; seconds until it is looked at again.
+    TooManyFailures(u64),
     // What is asked for
     /// `grant_type` is missing.
     GrantTypeMissing,
@@ -252,6 +254,13 @@ impl Reason {
             | Self::WrongSecret
             | Self::SecretLapsed
             | Self::ClientDisabled => INVALID_CLIENT,
+            // RFC 6585 section 4 has the status; of the registered errors, RFC 6749 section 4.1.2.1 has
+            // the one that says "later". (`slow_down` of RFC 8628 tells a device to go on polling.)
+            Self::TooManyFailures(_) => wire(
+                429,
+                "temporarily_unavailable",
+                "client authentication failed too often; try again later",
+            ),
             Self::GrantTypeUnknown => wire(
                 400,
                 "unsupported_grant_type",
@@ -448,6 +457,7 @@ impl Reason {
             Self::CorruptRecord { .. } => "corrupt_record",
             Self::NoSigningKey(_) => "no_signing_key",
             Self::UnknownMasterKey => "unknown_master_key",
+            Self::TooManyFailures(_) => "too_many_failures",
             Self::BrokenSeal => "broken_seal",
             Self::Signing(_) => "signing",
             Self::Entropy => "entropy",

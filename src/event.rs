@@ -1,7 +1,9 @@
-//! What the operator hears of: refusals and failures, with the reason and without any secret.
+//! What the operator hears of: refusals, failures, and what was issued and revoked; without any secret.
 
 use serde::Serialize;
 
+use crate::client::ClientId;
+use crate::directory::TenantName;
 use crate::error::Reason;
 use crate::time::UnixTime;
 
@@ -39,32 +41,38 @@ pub enum Kind {
 }
 
 impl Event {
-    /// Something that was done, and what it was done to.
-    pub(crate) fn done(reason: &'static str, detail: String, time: UnixTime) -> Self {
+    pub(crate) fn new(
+        kind: Kind,
+        reason: &'static str,
+        detail: Option<String>,
+        time: UnixTime,
+    ) -> Self {
         Self {
             time,
-            kind: Kind::Done,
+            kind,
             reason,
-            detail: Some(detail),
+            detail,
             tenant: None,
             client_id: None,
         }
     }
 
+    /// That something was not done, and why.
     pub(crate) fn of(reason: &Reason, time: UnixTime) -> Self {
         let kind = if reason.is_fault() {
             Kind::Failed
         } else {
             Kind::Refused
         };
-        let detail = reason.detail();
+        Self::new(kind, reason.code(), reason.detail(), time)
+    }
+
+    /// The same with whom it concerns.
+    pub(crate) fn about(self, tenant: &TenantName, client_id: &ClientId) -> Self {
         Self {
-            time,
-            kind,
-            reason: reason.code(),
-            detail,
-            tenant: None,
-            client_id: None,
+            tenant: Some(tenant.to_string()),
+            client_id: Some(client_id.to_string()),
+            ..self
         }
     }
 }
@@ -73,4 +81,9 @@ impl Event {
 pub trait EventSink {
     /// Takes an event. It must not fail: the request has its answer already.
     fn emit(&self, event: Event);
+
+    /// Whether it wants to hear of every access token, too: `token_issued`.
+    fn wants_issuances(&self) -> bool {
+        true
+    }
 }

@@ -1,5 +1,6 @@
 // edgemint as a Cloudflare Worker: bindings in, fetch out. There is no logic here.
 
+import { analyticsEngine, everySink, logSink } from "../pkg/events.js";
 import { directoryStore } from "../pkg/stores/directory.js";
 import { durableObjectStore } from "../pkg/stores/durable-object.js";
 import { createIssuer } from "../pkg/workerd.js";
@@ -12,6 +13,8 @@ export { GrantObject } from "../pkg/stores/durable-object.js";
  * @property {import("../pkg/stores/kv.d.ts").KvNamespace} DIRECTORY copies of directories, near to every client
  * @property {import("../pkg/stores/directory.d.ts").DirectoryNamespace} TENANTS where directories live
  * @property {import("../pkg/stores/durable-object.d.ts").GrantNamespace} GRANTS where grants live
+ * @property {{ limit(of: { key: string }): Promise<{ success: boolean }> }} [FAILURES] counts failed client authentications in a location
+ * @property {import("../pkg/events.d.ts").AnalyticsDataset} [EVENTS] takes events, beside the log
  * @property {string} BASE_URL such as https://auth.example.com
  * @property {string} MASTER_KEY a secret
  * @property {string} [PREVIOUS_MASTER_KEY] a secret, while the master key is being rotated
@@ -29,6 +32,7 @@ export default {
    * @returns {Response | Promise<Response>}
    */
   fetch(request, env, context) {
+    const { FAILURES, EVENTS } = env;
     try {
       issuer ??= createIssuer({
         baseUrl: env.BASE_URL,
@@ -37,6 +41,10 @@ export default {
         cacheTtl: env.CACHE_TTL ? Number(env.CACHE_TTL) : undefined,
         store: directoryStore({ kv: env.DIRECTORY, objects: env.TENANTS }),
         grants: durableObjectStore(env.GRANTS),
+        // Cloudflare sets it itself, whatever the client sends.
+        clientAddress: (request) => request.headers.get("cf-connecting-ip"),
+        rateLimit: FAILURES && (async (key) => (await FAILURES.limit({ key })).success),
+        onEvent: EVENTS && everySink(logSink, analyticsEngine(EVENTS)),
       });
     } catch (error) {
       // The operator reads what is wrong with the set-up; the caller learns nothing of it.

@@ -13,6 +13,7 @@ const [, compatibilityDate] =
 /**
  * @typedef {object} LocalOptions
  * @property {Record<string, string | undefined>} bindings variables and secrets
+ * @property {Record<string, { namespace_id: string, simple: { limit: number, period?: 10 | 60 } }>} [ratelimits]
  * @property {number} [port] on 127.0.0.1; a free one by default
  * @property {string} [state] a folder that keeps what is stored; memory by default
  * @property {string} [entry] another module than the worker itself, from the project's root
@@ -20,7 +21,7 @@ const [, compatibilityDate] =
  */
 
 /** Starts it; `ready` on what is returned tells where it listens. @param {LocalOptions} options */
-export function localWorker({ bindings, port = 0, state, entry = "worker/index.js", onLine }) {
+export function localWorker({ bindings, ratelimits, port = 0, state, entry = "worker/index.js", onLine }) {
   return new Miniflare({
     host: "127.0.0.1",
     port,
@@ -33,6 +34,7 @@ export function localWorker({ bindings, port = 0, state, entry = "worker/index.j
       { type: "ESModule", include: ["**/*.js"] },
       { type: "CompiledWasm", include: ["**/*.wasm"] },
     ],
+    ratelimits,
     kvNamespaces: ["DIRECTORY"],
     kvPersist: state ?? false,
     durableObjects: {

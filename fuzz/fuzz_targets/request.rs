@@ -73,8 +73,7 @@ impl Service {
             target: parts.next().unwrap_or_default(),
             content_type: parts.next(),
             authorization: parts.next(),
-            if_match: None,
-            idempotency_key: None,
+            address: parts.next(),
             body: Body::Whole(body.get(1..).unwrap_or_default()),
             ..Request::default()
         };

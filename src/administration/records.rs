@@ -12,7 +12,7 @@ use super::Administration;
 use super::command::{Range, Repetition};
 use super::error::{AdministrationError, Done, missing};
 use crate::directory::{Name, parse};
-use crate::event::{Event, EventSink};
+use crate::event::{Event, EventSink, Kind};
 use crate::issuer::Host;
 use crate::json::{self, JsonError, Member, Members, Value, record};
 use crate::key::{Seal, Sealed};
@@ -257,7 +257,7 @@ impl<H: Host> Administration<'_, H> {
 
     /// An event as it is kept, and as it is told.
     fn event(&self, Happened { reason, detail }: Happened) -> Done<(Write, Event)> {
-        let mut event = Event::done(reason, detail, self.now);
+        let mut event = Event::new(Kind::Done, reason, Some(detail), self.now);
         event.tenant = Some(self.tenant.to_string());
         event.client_id = self.caller.client_id().map(ToString::to_string);
         // Ascending names are descending times, and in a second descending numbers.

@@ -71,6 +71,11 @@ impl Credentials {
         Self::new(decode(id)?, Some(secret))
     }
 
+    /// Whether it proves anything, or tries to.
+    pub(crate) fn has_secret(&self) -> bool {
+        self.secret.is_some()
+    }
+
     fn new(client_id: String, secret: Option<String>) -> Result<Self, Reason> {
         let secret = secret
             .map(|secret| ClientSecret::new(secret).ok_or(Reason::SecretMalformed))

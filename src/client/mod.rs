@@ -1,6 +1,7 @@
 //! Applications: registered OAuth clients, their secrets, and how they prove who they are.
 
 mod authentication;
+mod budget;
 mod policy;
 mod redirect;
 mod secret;
@@ -13,6 +14,7 @@ use crate::text::text_type;
 use crate::time::UnixTime;
 
 pub(crate) use authentication::{Credentials, authenticate};
+pub(crate) use budget::{Budget, Claim};
 pub use policy::{RefreshMode, RefreshPolicy};
 pub use redirect::RedirectUri;
 pub use secret::{ClientSecret, SecretRecord};

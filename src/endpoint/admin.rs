@@ -11,7 +11,7 @@ use crate::administration::AdministrationError;
 use crate::api::{ADMIN_API, AUTHORIZATION};
 use crate::directory::TenantName;
 use crate::error::Reason;
-use crate::event::{Event, EventSink, Kind};
+use crate::event::{Event, Kind};
 use crate::issuer::{Host, Issuer};
 use crate::json;
 use crate::time::UnixTime;
@@ -66,12 +66,9 @@ impl<H: Host> Issuer<H> {
             Ok(text) => Ok(Response::of_json(200, text).uncached()),
             Err(AdministrationError::Failed(reason)) => Err(reason),
             Err(error) => {
-                self.host().events().emit(Event {
-                    kind: Kind::Refused,
-                    tenant: context.tenant.take(),
-                    client_id: context.client_id.take(),
-                    ..Event::done(error.code(), act.to_owned(), now)
-                });
+                let detail = Some(act.to_owned());
+                let refused = Event::new(Kind::Refused, error.code(), detail, now);
+                self.report(context, refused);
                 Ok(Response::problem(&error))
             }
         }

@@ -290,10 +290,7 @@ impl<H: Host> Issuer<H> {
 fn event(error: &AdministrationError, now: UnixTime) -> Event {
     match error {
         AdministrationError::Failed(reason) => Event::of(reason, now),
-        error => Event {
-            kind: Kind::Refused,
-            ..Event::done(error.code(), error.to_string(), now)
-        },
+        error => Event::new(Kind::Refused, error.code(), Some(error.to_string()), now),
     }
 }
 

@@ -11,9 +11,11 @@ use futures_util::future::join3;
 use super::Context;
 use super::form::Form;
 use super::http::{Body, MAX_BODY, Request};
-use crate::client::{Application, Credentials, authenticate};
+use crate::client::{Application, Claim, Credentials, authenticate};
 use crate::directory::{Tenant, TenantName};
+use crate::entropy;
 use crate::error::Reason;
+use crate::event::{Event, EventSink, Kind};
 use crate::grant::{Party, Ring};
 use crate::issuer::{Host, Issuer};
 use crate::key::TenantKeys;
@@ -88,8 +90,31 @@ impl<H: Host> Issuer<H> {
         let none = Reason::NoSigningKey(tenant.algorithm.name());
         let ring = ring?.ok_or(none)?;
         let keys = self.tenant_keys(&ring, tenant_name).await?;
-        let known = application.as_deref();
-        authenticate(&credentials, known, tenant_name, &keys, now)?;
+        let claim = || Claim::new(tenant_name, client_id, request.address);
+        let budget = self.budget();
+        // Where no address is known, guesses are those of the client itself for all we know: the secret
+        // is always compared, so that nobody is locked out by somebody else's.
+        let counts = credentials.has_secret();
+        if counts
+            && request.address.is_some()
+            && !budget.is_quiet(now)
+            && let Some(left) = budget.spent(&claim(), now)
+        {
+            return Err(Reason::TooManyFailures(left));
+        }
+        let authenticated = authenticate(
+            &credentials,
+            application.as_deref(),
+            tenant_name,
+            &keys,
+            now,
+        );
+        match authenticated {
+            Ok(_) => {}
+            // Nothing is awaited from the check to the count: parallel guesses are counted one by one.
+            Err(reason) if counts => return Err(self.count(claim(), reason, now).await),
+            Err(reason) => return Err(reason),
+        }
         Ok(Admitted {
             form,
             ring,
@@ -98,6 +123,30 @@ impl<H: Host> Issuer<H> {
             tenant,
             client: application.ok_or(Reason::UnknownClient)?,
         })
+    }
+}
+
+impl<H: Host> Issuer<H> {
+    /// Counts a failed authentication. Returns what to answer it with: the same for every client id,
+    /// whether or not it is registered.
+    async fn count(&self, claim: Claim, reason: Reason, now: UnixTime) -> Reason {
+        let budget = self.budget();
+        if let Some(left) = budget.spent(&claim, now) {
+            return Reason::TooManyFailures(left);
+        }
+        budget.fail(&claim, now, || {
+            let salt = entropy::bytes(self.host().entropy());
+            salt.map_or(0, u64::from_be_bytes)
+        });
+        match self.host().limit(&claim.name()).await {
+            Ok(true) => reason,
+            Ok(false) => Reason::TooManyFailures(budget.spend(&claim, now)),
+            Err(why) => {
+                let failed = Event::new(Kind::Failed, "rate_limiter", Some(why), now);
+                self.host().events().emit(failed);
+                reason
+            }
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::api::{ApiUri, Scope, Target};
 use crate::client::{Application, ClientId, GrantType, RedirectUri};
 use crate::directory::{Tenant, TenantName};
 use crate::error::Reason;
-use crate::event::{Event, EventSink};
+use crate::event::Event;
 use crate::grant::{AuthorizationRequest, GrantedScopes, HANDLE_LIFETIME, Redirection, with_query};
 use crate::issuer::{Host, Issuer};
 use crate::time::UnixTime;
@@ -48,11 +48,7 @@ impl<H: Host> Issuer<H> {
             Ok(login) => Ok(Response::redirect(login)),
             Err(reason) => {
                 let wire = reason.wire();
-                self.host().events().emit(Event {
-                    tenant: context.tenant.take(),
-                    client_id: context.client_id.take(),
-                    ..Event::of(&reason, now)
-                });
+                self.report(context, Event::of(&reason, now));
                 let back = Redirection {
                     uri: door.redirect_uri.as_str(),
                     state: form.get("state"),

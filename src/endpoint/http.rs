@@ -27,6 +27,8 @@ pub struct Request<'a> {
     pub content_type: Option<&'a str>,
     /// The `Authorization` header.
     pub authorization: Option<&'a str>,
+    /// Where it comes from, if the host knows: an IP address that the client could not make up.
+    pub address: Option<&'a str>,
     /// The `If-Match` header: RFC 9110 section 13.1.1.
     pub if_match: Option<&'a str>,
     /// The `Idempotency-Key` header.
@@ -213,6 +215,7 @@ impl Response {
             413 => "Content Too Large",
             415 => "Unsupported Media Type",
             422 => "Unprocessable Content",
+            429 => "Too Many Requests",
             503 => "Service Unavailable",
             _ => "Internal Server Error",
         };
@@ -253,6 +256,7 @@ impl Response {
         match reason {
             Reason::Method(allowed) => self.with("allow", allowed.clone()),
             Reason::Storage(_) => self.with("retry-after", RETRY_AFTER),
+            Reason::TooManyFailures(left) => self.with("retry-after", left.max(&1).to_string()),
             _ => self,
         }
     }

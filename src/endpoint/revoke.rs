@@ -5,6 +5,7 @@ use super::http::{Request, Response};
 use crate::client::ClientId;
 use crate::directory::TenantName;
 use crate::error::Reason;
+use crate::event::{Event, Kind};
 use crate::grant::{Command, GrantToken, Outcome, Place, Purpose, Refusal, present, step};
 use crate::issuer::{Host, Issuer};
 use crate::time::UnixTime;
@@ -41,6 +42,14 @@ impl<H: Host> Issuer<H> {
         match step(self, &place, &command, now).await? {
             Outcome::Refused(refusal @ Refusal::Corrupt) => {
                 Err(Reason::refused(refusal, &place, false))
+            }
+            Outcome::Done {} => {
+                let detail = Some(place.key()?.to_string());
+                self.report(
+                    context,
+                    Event::new(Kind::Done, "token_revoked", detail, now),
+                );
+                Ok(Response::empty())
             }
             _ => Ok(Response::empty()),
         }

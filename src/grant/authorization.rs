@@ -19,7 +19,7 @@ use crate::directory::{Tenant, TenantName};
 use crate::endpoint::form::encode;
 use crate::entropy;
 use crate::error::Reason;
-use crate::event::{Event, EventSink};
+use crate::event::{Event, EventSink, Kind};
 use crate::issuer::{Host, Issuer};
 use crate::json::{self, Object, record};
 use crate::key::{Seal, Sealed};
@@ -304,11 +304,9 @@ impl<H: Host> Issuer<H> {
             Put::Done(_) => {}
             Put::Conflict => return Err(Reason::Internal(format!("{key} is taken")).into()),
         }
-        self.host().events().emit(Event {
-            tenant: Some(request.tenant.to_string()),
-            client_id: Some(client.client_id.to_string()),
-            ..Event::done("session_opened", key.to_string(), now)
-        });
+        let opened = Event::new(Kind::Done, "session_opened", Some(key.to_string()), now);
+        let opened = opened.about(&request.tenant, &client.client_id);
+        self.host().events().emit(opened);
         self.answered(&back, &request.tenant, ("code", &code))
     }
 

@@ -2,6 +2,7 @@
 
 use super::issue::{Content, Issued, Party, Ring};
 use crate::api::{Target, only_api};
+use crate::client::GrantType;
 use crate::error::Reason;
 use crate::issuer::{Host, Issuer};
 use crate::time::UnixTime;
@@ -30,6 +31,7 @@ pub(crate) async fn issue<H: Host>(
         scope: &scope,
         session: None,
         claims: None,
+        grant_type: GrantType::ClientCredentials,
         ends: None,
     };
     let (access_token, expires_in) = party.mint(issuer, ring, &api, &content, now).await?;

@@ -5,10 +5,11 @@ use std::rc::Rc;
 use base64ct::{Base64UrlUnpadded, Encoding};
 
 use crate::api::{Api, ApiUri, RoleName};
-use crate::client::Application;
+use crate::client::{Application, GrantType};
 use crate::directory::{LoadedRing, Tenant, TenantName};
 use crate::entropy;
 use crate::error::Reason;
+use crate::event::{Event, EventSink, Kind};
 use crate::issuer::{Host, Issuer};
 use crate::json::Object;
 use crate::key::{Signer, TenantKeys};
@@ -46,6 +47,8 @@ pub(crate) struct Content<'a> {
     pub(crate) session: Option<&'a str>,
     /// What the login page said of the user.
     pub(crate) claims: Option<&'a Object>,
+    /// What it was asked for with; for the event.
+    pub(crate) grant_type: GrantType,
     /// It lives no longer than this.
     pub(crate) ends: Option<UnixTime>,
 }
@@ -91,13 +94,14 @@ impl Party<'_> {
         let left = content.ends.map_or(u64::MAX, |ends| ends.since(now));
         let expires_in = u32::try_from(left).map_or(lifetime, |left| lifetime.min(left));
         let jti: [u8; 16] = entropy::bytes(issuer.host().entropy())?;
+        let jti = Base64UrlUnpadded::encode_string(&jti);
         let token = AccessToken {
             iss: &issuer.identifier(self.tenant_name),
             sub: content.subject,
             aud: &api.identifier,
             client_id: &self.client.client_id,
             azp: &self.client.client_id,
-            jti: &Base64UrlUnpadded::encode_string(&jti),
+            jti: &jti,
             roles: content.roles,
             scope: content.scope,
             tid: &self.tenant.id,
@@ -117,6 +121,14 @@ impl Party<'_> {
             .signing_key(&ring, self.tenant_name, algorithm, now)
             .await?;
         let unsigned = token.unsigned(key.algorithm, &key.kid, now, expires_in)?;
-        Ok((issuer.sign(&key, unsigned).await?, expires_in))
+        let token = issuer.sign(&key, unsigned).await?;
+        let events = issuer.host().events();
+        if events.wants_issuances() {
+            // Three words. By the last one an access token that turns up somewhere is traced.
+            let words = [api.identifier.as_str(), content.grant_type.name(), &jti];
+            let issued = Event::new(Kind::Done, "token_issued", Some(words.join(" ")), now);
+            events.emit(issued.about(self.tenant_name, &self.client.client_id));
+        }
+        Ok((token, expires_in))
     }
 }

@@ -49,6 +49,10 @@ impl Exchange {
             scopes: target.roles,
             ..terms(party.tenant, party.client)
         };
+        let grant_type = match binding {
+            Some(_) => GrantType::AuthorizationCode,
+            None => GrantType::RefreshToken,
+        };
         let command = match binding {
             Some(binding) => Command::Redeem {
                 presented,
@@ -79,6 +83,7 @@ impl Exchange {
             scope: &scope,
             session: Some(&place.session()),
             claims: Some(&issue.claims),
+            grant_type,
             ends: Some(issue.ends),
         };
         let (access_token, expires_in) = party.mint(issuer, ring, &api, &content, now).await?;

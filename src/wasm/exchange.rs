@@ -64,6 +64,11 @@ impl Exchange {
         self.call.replace(call);
     }
 
+    /// The call that is being worked on.
+    pub(super) fn call(&self) -> Rc<JsValue> {
+        Rc::clone(&self.call.borrow())
+    }
+
     /// Takes the result of an operation, and says which task waits for it. `None` if none does.
     pub(super) fn settle(&self, operation: u32, outcome: Answer) -> Option<u32> {
         let mut operations = self.operations.borrow_mut();

@@ -136,7 +136,11 @@ extern "C" {
     pub(super) fn refused(this: &JsHost, call: &JsValue, code: &str, message: &str);
 
     #[wasm_bindgen(method)]
-    fn event(this: &JsHost, event: &str);
+    fn event(this: &JsHost, call: &JsValue, event: &str);
+
+    /// Counts a failure of this name; answered by whether it was within the limit.
+    #[wasm_bindgen(method)]
+    fn limit(this: &JsHost, call: &JsValue, id: u32, claim: &str);
 }
 
 /// The core's surroundings in JavaScript.
@@ -145,6 +149,7 @@ pub(super) struct WasmHost {
     exchange: Rc<Exchange>,
     directory: WasmStore,
     grants: Option<WasmStore>,
+    offers: Offers,
     pool: RefCell<Pool>,
 }
 
@@ -175,12 +180,27 @@ impl Promises {
     }
 }
 
+/// What JavaScript offers beside the stores, as the bits of a number.
+#[derive(Clone, Copy)]
+pub(super) struct Offers(pub(super) u8);
+
+impl Offers {
+    /// Somebody listens to `token_issued`.
+    const ISSUANCES: u8 = 1;
+    /// There is a limiter of failures.
+    const LIMITER: u8 = 2;
+
+    fn has(self, bit: u8) -> bool {
+        self.0 & bit != 0
+    }
+}
+
 impl WasmHost {
     pub(super) fn new(
         js: &Rc<JsHost>,
         exchange: &Rc<Exchange>,
-        directory: Promises,
-        grants: Promises,
+        [directory, grants]: [Promises; 2],
+        offers: Offers,
     ) -> Self {
         let store = |number, promises| WasmStore {
             js: Rc::clone(js),
@@ -193,6 +213,7 @@ impl WasmHost {
             exchange: Rc::clone(exchange),
             directory: store(0, directory),
             grants: grants.has(Promises::PRESENT).then(|| store(1, grants)),
+            offers,
             pool: RefCell::default(),
         }
     }
@@ -223,6 +244,17 @@ impl Host for WasmHost {
 
     fn events(&self) -> &Self {
         self
+    }
+
+    async fn limit(&self, claim: &str) -> Result<bool, String> {
+        if !self.offers.has(Offers::LIMITER) {
+            return Ok(true);
+        }
+        let begin = |call: &JsValue, id| self.js.limit(call, id, claim);
+        match self.exchange.perform(begin).await {
+            Answer::Verified(within) => Ok(within),
+            other => Err(why(other)),
+        }
     }
 }
 
@@ -262,7 +294,11 @@ impl Pool {
 
 impl EventSink for WasmHost {
     fn emit(&self, event: Event) {
-        self.js.event(&json(&event));
+        self.js.event(&self.exchange.call(), &json(&event));
+    }
+
+    fn wants_issuances(&self) -> bool {
+        self.offers.has(Offers::ISSUANCES)
     }
 }
 

@@ -42,7 +42,7 @@ use crate::{Config, Issuer, UnixTime};
 use administration as plane;
 use exchange::{Answer, Exchange};
 pub use host::JsHost;
-use host::{Promises, WasmHost};
+use host::{Offers, Promises, WasmHost};
 #[cfg(feature = "tokens")]
 use tokens as plane;
 #[cfg(feature = "tokens")]
@@ -84,10 +84,10 @@ impl HeaderBlocks {
         if let Some(known) = blocks.iter().position(|known| known == headers) {
             return known;
         }
-        // An address or a version is never the same twice: it takes no place, and pushes nothing out.
-        let is_new = headers
-            .iter()
-            .any(|(name, _)| ["location", "etag"].contains(name));
+        // An address or a version is never the same twice, and seconds to wait seldom: they take no place,
+        // and push nothing out.
+        let passes = |name| matches!(name, "location" | "etag" | "retry-after");
+        let is_new = headers.iter().any(|(name, _)| passes(*name));
         if is_new {
             host.headers(Self::MOST, &lines(headers));
             return Self::MOST;
@@ -119,7 +119,7 @@ struct Task {
 #[wasm_bindgen]
 impl Engine {
     /// An issuer over the operations of `host`: the options of `createIssuer`, and what its stores
-    /// promise, as `Promises` counts it.
+    /// promise, as `Promises` counts it, and what else it offers, as `Offers` does.
     ///
     /// # Errors
     /// A code and a message, a line each, if an option is not what it should be.
@@ -137,6 +137,8 @@ impl Engine {
         cache_capacity: Option<usize>,
         directory: u8,
         grants: u8,
+        offers: u8,
+        bootstrap_secret: Option<String>,
     ) -> Result<Self, String> {
         let mut config = Config::new(base_url).map_err(|error| refusal(error.code(), error))?;
         if let Some(seconds) = cache_ttl {
@@ -155,9 +157,11 @@ impl Engine {
         let masters = MasterKeys::new(parse(master_key)?, previous);
         let exchange = Rc::new(Exchange::default());
         let host = Rc::new(host);
-        let surroundings = WasmHost::new(&host, &exchange, Promises(directory), Promises(grants));
+        let promises = [directory, grants].map(Promises);
+        let surroundings = WasmHost::new(&host, &exchange, promises, Offers(offers));
         let issuer = Issuer::new(surroundings, config, masters);
-        let issuer = Rc::new(issuer.map_err(|error| refusal(error.code(), error))?);
+        let issuer = issuer.map_err(|error| refusal(error.code(), error))?;
+        let issuer = Rc::new(plane::complete(issuer, bootstrap_secret)?);
         Ok(Self {
             issuer,
             host,
@@ -173,10 +177,10 @@ impl Engine {
         plane::MAX_BODY
     }
 
-    /// Starts a request. `head` is method, URL, content type and authorization, a line each, and for the
-    /// administration two more: `If-Match` and `Idempotency-Key`. `body` is the whole body unless
-    /// `broken` says that it was too large (1) or broke off (2); `now` is in seconds. The answer goes to
-    /// `call` through [`JsHost`], now or after a resumption.
+    /// Starts a request. `head` is method, URL, content type, authorization and the client's address, a
+    /// line each, and for the administration two more: `If-Match` and `Idempotency-Key`. `body` is the
+    /// whole body unless `broken` says that it was too large (1) or broke off (2); `now` is in seconds.
+    /// The answer goes to `call` through [`JsHost`], now or after a resumption.
     pub fn start(&self, call: JsValue, head: String, body: Vec<u8>, broken: u8, now: f64) {
         let now = seconds(now);
         let (head, body) = (Zeroizing::new(head), Zeroizing::new(body));
@@ -184,7 +188,7 @@ impl Engine {
         let call = Rc::new(call);
         let (issuer, host, answered) = self.handles(&call);
         self.spawn(call, now, async move {
-            let mut lines = head.splitn(6, '\n');
+            let mut lines = head.splitn(7, '\n');
             let mut line = || lines.next().unwrap_or_default();
             let given = |text: &&str| !text.is_empty();
             let request = Request {
@@ -192,6 +196,7 @@ impl Engine {
                 target: target(line()),
                 content_type: Some(line()).filter(given),
                 authorization: Some(line()).filter(given),
+                address: Some(line()).filter(given),
                 if_match: Some(line()).filter(given),
                 idempotency_key: Some(line()).filter(given),
                 body: match broken {

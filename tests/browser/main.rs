@@ -131,8 +131,6 @@ async fn interchangeable(algorithm: &str) {
         target: "/demo/oauth2/token",
         content_type: Some("application/x-www-form-urlencoded"),
         authorization: None,
-        if_match: None,
-        idempotency_key: None,
         body: Body::Whole(issued["form"].as_str().unwrap().as_bytes()),
         ..Request::default()
     };

@@ -48,6 +48,7 @@ reasons! {
     Reason::WrongSecret => Reason::WrongSecret,
     Reason::SecretLapsed => Reason::SecretLapsed,
     Reason::ClientDisabled => Reason::ClientDisabled,
+    Reason::TooManyFailures(_) => Reason::TooManyFailures(60),
     Reason::GrantTypeUnknown => Reason::GrantTypeUnknown,
     Reason::GrantTypeNotAllowed(_) => Reason::GrantTypeNotAllowed(GrantType::ClientCredentials),
     Reason::PublicClient => Reason::PublicClient,
@@ -121,7 +122,7 @@ fn r15_every_error_code_is_a_registered_one_with_its_status() {
             "invalid_client" => &[401],
             "invalid_grant" | "unauthorized_client" | "unsupported_grant_type" => &[400],
             "invalid_scope" | "invalid_target" => &[400],
-            "temporarily_unavailable" => &[503],
+            "temporarily_unavailable" => &[429, 503],
             "server_error" => &[500],
             other => panic!("{other} is no code of the specification"),
         };

@@ -427,7 +427,7 @@ impl<'a> Run<'a> {
         let answer = self.world.send(call);
         let event = self.world.events().pop().map(|event| event.reason);
         let got = match (answer.status(), event) {
-            (200, None) => {
+            (200, Some("token_issued")) => {
                 let body = answer.json();
                 let token = body["refresh_token"].as_str().unwrap().to_owned();
                 let generation = Handle::read(&token).generation;

@@ -662,30 +662,17 @@ fn r46_what_is_not_json_is_told_apart_from_what_is_refused() {
         r#"{"handle":"x","subject":7}"#,
     ] {
         let answer = world.send(&call.clone().body(body.as_bytes()));
-        assert_eq!(
-            (answer.status(), &answer.json()["error"]),
-            (400, &json!("invalid")),
-            "{body}"
-        );
+        answer.problem(400, "invalid");
     }
     let answer = page.send("complete", &json!({"handle": "x", "subject": "ada"}));
-    assert_eq!(
-        (answer.status(), &answer.json()["error"]),
-        (400, &json!("invalid_handle"))
-    );
+    answer.problem(400, "invalid_handle");
     let answer = page.send("complete", &json!({"handle": handle, "subject": ""}));
-    assert_eq!(
-        (answer.status(), &answer.json()["error"]),
-        (400, &json!("invalid"))
-    );
+    answer.problem(400, "invalid");
     world.administer(json!({"updateApplication": {
         "tenant": "demo", "clientId": app.id, "disabled": true,
     }}));
     let answer = page.send("complete", &good);
-    assert_eq!(
-        (answer.status(), &answer.json()["error"]),
-        (404, &json!("not_found"))
-    );
+    answer.problem(404, "not_found");
     assert_eq!(world.grants().len(), 0);
     world.administer(json!({"updateApplication": {
         "tenant": "demo", "clientId": app.id, "disabled": false,
@@ -704,7 +691,7 @@ fn r46_only_what_is_named_is_there() {
         "/demo/admin/v1/authorizations/createTenant",
         "/demo/admin/v1/authorizations/listSessions",
         "/demo/admin/v1/",
-        "/demo/admin/v1/tenants",
+        "/demo/admin/v1/tenancies",
         "/demo/admin/authorizations/inspect",
     ] {
         let call = page.call("inspect", &json!({})).target(target);

@@ -13,9 +13,11 @@
 mod administration;
 mod administration_api;
 mod authorization_code;
+mod budget;
 mod caching;
 mod contract;
 mod errors;
+mod events;
 mod grant_model;
 mod introspection;
 mod login;

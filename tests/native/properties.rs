@@ -182,8 +182,6 @@ proptest! {
             target: &shot.target,
             content_type: shot.content_type.as_deref(),
             authorization: authorization.as_deref(),
-            if_match: None,
-            idempotency_key: None,
             body: Body::Whole(&body),
             ..Request::default()
         };
@@ -233,8 +231,6 @@ proptest! {
             target: "/demo/oauth2/token",
             content_type: Some("application/x-www-form-urlencoded"),
             authorization: authorization.as_deref(),
-            if_match: None,
-            idempotency_key: None,
             body: Body::Whole(body.as_bytes()),
             ..Request::default()
         };

@@ -96,8 +96,6 @@ fn send(world: &World, request: &Value) -> Response {
         target: request["target"].as_str().unwrap(),
         content_type: headers["content-type"].as_str(),
         authorization: basic.as_deref().or(headers["authorization"].as_str()),
-        if_match: None,
-        idempotency_key: None,
         body: Body::Whole(body.as_bytes()),
         ..Request::default()
     };

@@ -62,6 +62,8 @@ test("the tarball holds the entries, their types, two modules of wasm and the co
     "cli/prompt.js",
     "driver.js",
     "errors.js",
+    "events.d.ts",
+    "events.js",
     "index.d.ts",
     "issuer.js",
     "node.js",

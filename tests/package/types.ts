@@ -1,8 +1,14 @@
 // What the types promise, held by tsc: this file is compiled, not run.
 
-import type { DurableObjectNamespace, KVNamespace } from "@cloudflare/workers-types";
+import type {
+  AnalyticsEngineDataset,
+  DurableObjectNamespace,
+  KVNamespace,
+  RateLimit,
+} from "@cloudflare/workers-types";
 import { EdgemintError, createIssuer } from "edgemint";
 import type { Issuer, Store } from "edgemint";
+import { analyticsEngine, everySink, logSink } from "edgemint/events";
 import { directoryStore } from "edgemint/stores/directory";
 import type { DirectoryObject } from "edgemint/stores/directory-object";
 import { durableObjectStore } from "edgemint/stores/durable-object";
@@ -20,6 +26,20 @@ const directory: Store = directoryStore({ kv: namespace, objects: tenants });
 const grants: Store = durableObjectStore(objects);
 const outcome: string = await durableObjectStore(objects.jurisdiction("eu")).step("p", "n", "{}");
 const issuer: Issuer = createIssuer({ baseUrl: "https://a.example", masterKey: "", store });
+
+declare const dataset: AnalyticsEngineDataset;
+declare const failures: RateLimit;
+createIssuer({
+  baseUrl: "https://a.example",
+  masterKey: "",
+  store,
+  onEvent: everySink(logSink, analyticsEngine(dataset), ({ location = "nowhere" }) => void location),
+  issuanceEvents: false,
+  clientAddress: (request) => request.headers.get("cf-connecting-ip"),
+  rateLimit: async (key) => (await failures.limit({ key })).success,
+});
+// @ts-expect-error whether it was within the limit is not optional
+createIssuer({ baseUrl: "https://a.example", masterKey: "", store, rateLimit: async () => {} });
 
 // A new secret may be absent: an imported one is never shown again.
 const added = await issuer.admin.addSecret({ tenant: "demo", clientId: "a" });

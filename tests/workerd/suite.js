@@ -11,8 +11,8 @@
 export function runContract({ Driver, OutcomeCall, module }, store) {
   const masterKey = "A".repeat(43);
   // Nothing is issued here: it may be a store that is not good enough for grants.
-  const options = { baseUrl: "http://localhost", masterKey, store, grants: false };
-  const driver = new Driver(module, options, console.error);
+  const options = { baseUrl: "http://localhost", masterKey, store, grants: false, onEvent: console.error };
+  const driver = new Driver(module, options);
   const surroundings = {
     now: () => Date.now() / 1000,
     /** @param {unknown} call @param {number} id @param {number} seconds */

@@ -104,15 +104,17 @@ export async function startDirectories(onLine = (line) => console.error(line)) {
 
 /**
  * Starts a worker on 127.0.0.1.
- * @param {{ bindings?: Record<string, string | undefined>, entry?: string, port?: number, state?: string }} [options]
+ * @param {{ bindings?: Record<string, string | undefined>, entry?: string, port?: number, state?: string,
+ *   ratelimits?: import("../../worker/local.js").LocalOptions["ratelimits"] }} [options]
  */
-export async function startWorker({ bindings = {}, entry, port, state } = {}) {
+export async function startWorker({ bindings = {}, entry, port, state, ratelimits } = {}) {
   /** @type {string[]} */
   const log = [];
   const miniflare = localWorker({
     port,
     entry,
     state,
+    ratelimits,
     bindings: { BASE_URL: "https://auth.example.com", MASTER_KEY, ...bindings },
     onLine: (line) => log.push(line),
   });

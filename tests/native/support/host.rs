@@ -28,6 +28,7 @@ pub(crate) struct Surroundings {
     pub(crate) entropy: Seeded,
     pub(crate) signer: TestSigner,
     pub(crate) events: Recorder,
+    pub(crate) limiter: Limiter,
 }
 
 impl Default for Surroundings {
@@ -39,6 +40,7 @@ impl Default for Surroundings {
             has_grants: Cell::new(true),
             signer: TestSigner::new(entropy.clone()),
             events: Recorder::default(),
+            limiter: Limiter::default(),
             entropy,
             clock,
         }
@@ -73,6 +75,10 @@ impl Host for TestHost {
 
     fn events(&self) -> &Recorder {
         &self.0.events
+    }
+
+    async fn limit(&self, claim: &str) -> Result<bool, String> {
+        self.0.limiter.count(claim)
     }
 }
 
@@ -476,21 +482,78 @@ impl Signer for TestSigner {
 
 /// Remembers the events.
 #[derive(Default)]
-pub(crate) struct Recorder(RefCell<Vec<Event>>);
+pub(crate) struct Recorder {
+    events: RefCell<Vec<Event>>,
+    ignores_issuances: Cell<bool>,
+}
 
 impl Recorder {
     pub(crate) fn take(&self) -> Vec<Event> {
-        self.0.take()
+        self.events.take()
+    }
+
+    /// From now on it does not want to hear of every access token.
+    pub(crate) fn ignore_issuances(&self) {
+        self.ignores_issuances.set(true);
     }
 
     /// Forgets what was heard since these were taken.
     pub(crate) fn restore(&self, events: Vec<Event>) {
-        self.0.replace(events);
+        self.events.replace(events);
     }
 }
 
 impl EventSink for Recorder {
     fn emit(&self, event: Event) {
-        self.0.borrow_mut().push(event);
+        self.events.borrow_mut().push(event);
+    }
+
+    fn wants_issuances(&self) -> bool {
+        !self.ignores_issuances.get()
+    }
+}
+
+/// Counts failures for every location. It remembers what it was asked.
+pub(crate) struct Limiter {
+    /// How many more it lets pass for each claim.
+    limit: Cell<usize>,
+    down: Cell<bool>,
+    asked: RefCell<Vec<String>>,
+}
+
+impl Default for Limiter {
+    fn default() -> Self {
+        Self {
+            limit: Cell::new(usize::MAX),
+            down: Cell::default(),
+            asked: RefCell::default(),
+        }
+    }
+}
+
+impl Limiter {
+    /// Lets this many failures of a claim pass.
+    pub(crate) fn set_limit(&self, failures: usize) {
+        self.limit.set(failures);
+    }
+
+    /// Makes it answer nobody, or everybody again.
+    pub(crate) fn set_down(&self, down: bool) {
+        self.down.set(down);
+    }
+
+    /// The claims that it was asked for.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.borrow().clone()
+    }
+
+    fn count(&self, claim: &str) -> Result<bool, String> {
+        if self.down.get() {
+            return Err("the limiter is down".into());
+        }
+        let mut asked = self.asked.borrow_mut();
+        asked.push(claim.to_owned());
+        let count = asked.iter().filter(|known| *known == claim).count();
+        Ok(count <= self.limit.get())
     }
 }

@@ -15,6 +15,7 @@ pub(crate) struct Call {
     authorization: Option<String>,
     if_match: Option<String>,
     idempotency_key: Option<String>,
+    address: Option<String>,
     form: Vec<(String, String)>,
     raw_body: Option<Sent>,
     encoded: Vec<u8>,
@@ -50,6 +51,7 @@ impl Call {
             authorization: None,
             if_match: None,
             idempotency_key: None,
+            address: None,
             form: Vec::new(),
             raw_body: None,
             encoded: Vec::new(),
@@ -97,6 +99,12 @@ impl Call {
 
     pub(crate) fn authorization(mut self, header: &str) -> Self {
         self.authorization = Some(header.to_owned());
+        self
+    }
+
+    /// Comes from this address.
+    pub(crate) fn from(mut self, address: &str) -> Self {
+        self.address = Some(address.to_owned());
         self
     }
 
@@ -153,6 +161,7 @@ impl Call {
             authorization: self.authorization.as_deref(),
             if_match: self.if_match.as_deref(),
             idempotency_key: self.idempotency_key.as_deref(),
+            address: self.address.as_deref(),
             body: match self.raw_body {
                 None | Some(Sent::Bytes) => Body::Whole(&self.encoded),
                 Some(Sent::TooLarge) => Body::TooLarge,

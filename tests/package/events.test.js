@@ -1,0 +1,137 @@
+// Events as a host of its own hears them: sinks, and the options that have to do with failures.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createIssuer } from "edgemint";
+import { analyticsEngine, everySink, logSink } from "edgemint/events";
+import { memoryStore } from "edgemint/stores/memory";
+import { MASTER_KEY, register, tokenRequest } from "../workerd/world.js";
+
+/** @typedef {import("edgemint").IssuerEvent} IssuerEvent */
+
+/** An issuer with an application. @param {Partial<import("edgemint").IssuerOptions>} options */
+async function start(options) {
+  const issuer = createIssuer({
+    baseUrl: "https://auth.example.com",
+    masterKey: MASTER_KEY,
+    store: memoryStore(),
+    ...options,
+  });
+  const { clientId, secret, scope } = await register(issuer.admin);
+  const ask = (client_secret = secret) =>
+    issuer.fetch(tokenRequest({ client_id: clientId, client_secret, scope }));
+  return { ask, clientId };
+}
+
+const WRONG = "not-the-secret-but-as-long-as-one";
+
+test("r48 the log and a callback are told the same", async (context) => {
+  /** @type {IssuerEvent[]} */
+  const heard = [];
+  /** @type {string[]} */
+  const lines = [];
+  context.mock.method(console, "log", (/** @type {string} */ line) => lines.push(line));
+  const byLog = await start({});
+  const bySink = await start({ onEvent: everySink(logSink, (event) => void heard.push(event)) });
+  for (const { ask } of [byLog, bySink]) {
+    await ask();
+    await ask(WRONG);
+  }
+  const logged = lines.map((line) => JSON.parse(line).edgemint);
+  const reasons = ["token_issued", "wrong_secret"];
+  assert.deepEqual(logged.map(({ reason }) => reason), [...reasons, ...reasons]);
+  assert.deepEqual(logged.slice(2), heard);
+  assert.deepEqual(Object.keys(logged[0]), Object.keys(heard[0]));
+  assert.ok(!("location" in heard[0]), "here is no Cloudflare");
+});
+
+test("r48 whoever does not want issuances hears of refusals only", async () => {
+  /** @type {string[]} */
+  const heard = [];
+  const { ask } = await start({
+    issuanceEvents: false,
+    onEvent: ({ reason }) => void heard.push(reason),
+  });
+  assert.equal((await ask()).status, 200);
+  assert.equal((await ask(WRONG)).status, 401);
+  assert.deepEqual(heard, ["wrong_secret"]);
+});
+
+test("r48 an event is a data point of Analytics Engine", async () => {
+  /** @type {object[]} */
+  const points = [];
+  const dataset = { writeDataPoint: (/** @type {object} */ point) => void points.push(point) };
+  const { ask, clientId } = await start({ onEvent: analyticsEngine(dataset) });
+  await ask(WRONG);
+  const blobs = ["refused", "wrong_secret", clientId, "", ""];
+  assert.deepEqual(points, [{ indexes: ["demo"], blobs, doubles: [1] }]);
+});
+
+test("r48 a sink that fails keeps an event from no other, and disturbs no request", async (context) => {
+  const reported = context.mock.method(console, "error", () => {});
+  /** @type {string[]} */
+  const heard = [];
+  const { ask } = await start({
+    onEvent: everySink(
+      () => {
+        throw new Error("down");
+      },
+      async () => Promise.reject(new Error("down, too")),
+      ({ reason }) => void heard.push(reason),
+    ),
+  });
+  assert.equal((await ask()).status, 200);
+  assert.deepEqual(heard, ["token_issued"]);
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.equal(reported.mock.callCount(), 1);
+});
+
+test("r18 the address is the host's to tell, and one that cannot be told is none", async () => {
+  /** @type {string[]} */
+  const heard = [];
+  let address = "192.0.2.1";
+  const { ask } = await start({
+    clientAddress: () => {
+      if (address === "") throw new Error("no address");
+      return address;
+    },
+    onEvent: ({ reason }) => void heard.push(reason),
+  });
+  for (let failure = 0; failure < 10; failure += 1) assert.equal((await ask(WRONG)).status, 401);
+  assert.equal((await ask()).status, 429);
+  address = "192.0.2.2";
+  assert.equal((await ask()).status, 200);
+  address = "";
+  for (let failure = 0; failure < 12; failure += 1) await ask(WRONG);
+  assert.equal((await ask(WRONG)).status, 429);
+  assert.equal((await ask()).status, 200, "nobody is locked out where no address is known");
+  assert.ok(heard.includes("client_address"));
+});
+
+test("r18 the limiter is asked after a failure only, and one that fails is done without", async () => {
+  /** @type {string[]} */
+  const keys = [];
+  /** @type {IssuerEvent[]} */
+  const heard = [];
+  let down = true;
+  const { ask, clientId } = await start({
+    clientAddress: () => "192.0.2.1",
+    async rateLimit(key) {
+      if (down) throw new Error("the limiter is down");
+      keys.push(key);
+      return keys.length < 2;
+    },
+    onEvent: (event) => void heard.push(event),
+  });
+  assert.equal((await ask()).status, 200);
+  assert.equal((await ask(WRONG)).status, 401);
+  const [failed] = heard.filter(({ reason }) => reason === "rate_limiter");
+  assert.equal(failed.kind, "failed");
+  assert.match(failed.detail ?? "", /the limiter is down/);
+  down = false;
+  assert.equal((await ask(WRONG)).status, 401);
+  assert.equal((await ask(WRONG)).status, 429);
+  assert.equal((await ask()).status, 429);
+  assert.equal(keys.length, 2);
+  for (const key of keys) assert.ok(!key.includes(clientId) && !key.includes("192.0.2.1"), key);
+});
