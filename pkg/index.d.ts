@@ -1,5 +1,9 @@
 /** edgemint: an OAuth 2.0 token service that runs at the edge. */
 
+import type { Administration } from "./acts.js";
+
+export type * from "./acts.js";
+
 /** What a store promises. Nothing is assumed beyond it. */
 export interface StoreGuarantees {
   /** Of several writers that expect the same version, exactly one succeeds. */
@@ -132,6 +136,11 @@ export interface IssuerOptions {
    */
   administration?: false | ((request: Request, tenant: string) => Promise<Response>);
   /**
+   * From the host's secret storage: whoever presents it to `POST /{tenant}/admin/v1/bootstrap` makes the
+   * first administrator, once. At least 32 characters.
+   */
+  bootstrapSecret?: string;
+  /**
    * Takes events. Sinks for it, and what combines them, are in `edgemint/events`.
    * @default a line of JSON on the console
    */
@@ -159,125 +168,6 @@ export interface IssuerOptions {
 
 /** `ES256` is the default; `RS256` is for verifiers that know nothing else. */
 export type Algorithm = "ES256" | "EdDSA" | "RS256";
-
-/**
- * The directory's administration, in process. Whoever holds it is an administrator: nothing is checked
- * here. Each act is one conditional write. Rejects with an {@link EdgemintError}.
- */
-export interface Administration {
-  /** Makes a tenant with a signing key. Repeating it finishes what was cut short. */
-  createTenant(act: {
-    /** The first segment of its paths: lower-case letters, digits, hyphens. */
-    tenant: string;
-    displayName?: string;
-    /** The `tid` of its tokens: a UUID; a random one by default. */
-    id?: string;
-    /** @default "ES256" */
-    algorithm?: Algorithm;
-    /** Seconds, 60 to 86400. @default 3600 */
-    accessTokenLifetime?: number;
-    /** The page that signs users in: authorization requests are handed to it. */
-    loginUrl?: string;
-  }): Promise<object>;
-  /** Changes what a tenant says of itself; what is not given stays. */
-  updateTenant(act: {
-    tenant: string;
-    displayName?: string;
-    /** Seconds, 60 to 86400. */
-    accessTokenLifetime?: number;
-    loginUrl?: string;
-  }): Promise<object>;
-  /** Registers an API, the app roles that it exposes to applications, and the scopes to users. */
-  createApi(act: {
-    tenant: string;
-    /** Its identifier URI, the `aud` of its tokens: `api://orders`. */
-    identifier: string;
-    displayName?: string;
-    roles?: { value: string; displayName?: string }[];
-    /** What users may grant applications on it. */
-    scopes?: { value: string; displayName?: string }[];
-    /** Whether an application without any role on it is refused a token. @default false */
-    assignmentRequired?: boolean;
-    /** If not as the tenant says. */
-    algorithm?: Algorithm;
-    /** Seconds, if not as the tenant says. */
-    accessTokenLifetime?: number;
-  }): Promise<object>;
-  /** Registers an application. */
-  createApplication(act: {
-    tenant: string;
-    /** An id to keep; a random UUID by default. */
-    clientId?: string;
-    displayName?: string;
-    /** @default "confidential" */
-    kind?: "confidential" | "public";
-    /**
-     * @default codes and refresh tokens for a public application and one with redirect URIs; client
-     * credentials for a confidential one
-     */
-    grantTypes?: GrantType[];
-    /** Where answers to its authorization requests may go; compared byte by byte. */
-    redirectUris?: string[];
-    /** How long the sessions of its users last. */
-    refresh?: RefreshPolicy;
-    /** The APIs whose access tokens it may introspect, beside its own tokens. */
-    introspects?: string[];
-  }): Promise<{ clientId: string }>;
-  /** Changes an application; what is not given stays. */
-  updateApplication(act: {
-    tenant: string;
-    clientId: string;
-    displayName?: string;
-    grantTypes?: GrantType[];
-    redirectUris?: string[];
-    /** It replaces the policy as a whole, and holds for the sessions that there are, too. */
-    refresh?: RefreshPolicy;
-    introspects?: string[];
-  }): Promise<object>;
-  /** Disables an application, or enables it again. */
-  updateApplication(act: {
-    tenant: string;
-    clientId: string;
-    disabled: boolean;
-  }): Promise<object>;
-  /** Adds a secret. If it is made here, `secret` is in the answer and never shown again. */
-  addSecret(act: {
-    tenant: string;
-    clientId: string;
-    displayName?: string;
-    /** A secret to keep, of at least 32 characters; a random one by default. */
-    secret?: string;
-    /** Seconds since 1970. @default now */
-    starts?: number;
-    /** Seconds since 1970. @default 180 days after its start */
-    ends?: number;
-  }): Promise<{ clientId: string; keyId: string; secret?: string; hint: string; ends: number }>;
-  /** Removes a secret. */
-  removeSecret(act: { tenant: string; clientId: string; keyId: string }): Promise<object>;
-  /** Grants app roles: admin consent. */
-  assignRoles(act: {
-    tenant: string;
-    clientId: string;
-    api: string;
-    roles: string[];
-  }): Promise<object>;
-  /** Takes app roles away. */
-  removeRoles(act: {
-    tenant: string;
-    clientId: string;
-    api: string;
-    roles: string[];
-  }): Promise<object>;
-  /**
-   * Makes a new signing key. Until `starts` (seconds since 1970) it is announced in the JWKS: two hours
-   * by default, so that every cached JWKS has it. `starts: 0` is at once, for emergencies.
-   */
-  rotateKey(act: {
-    tenant: string;
-    algorithm: Algorithm;
-    starts?: number;
-  }): Promise<{ keyId: string }>;
-}
 
 /** Ways to ask for a token. */
 export type GrantType = "authorization_code" | "client_credentials" | "refresh_token";
@@ -401,6 +291,8 @@ export type EdgemintErrorCode =
   | "missing_master_key"
   /** `masterKey` is not 32 bytes in base64url. */
   | "invalid_master_key"
+  /** `bootstrapSecret` is not 32 to 1024 visible ASCII characters. */
+  | "invalid_bootstrap_secret"
   /** `baseUrl` is not an origin that may be served. */
   | "invalid_base_url"
   /** The grants would live in a store that does not promise to be atomic. */
@@ -413,8 +305,12 @@ export type EdgemintErrorCode =
   | "not_found"
   /** What an act would create is there already. */
   | "exists"
-  /** Somebody else changed the record in the meantime. */
+  /** It contradicts what is there: somebody else keeps changing it, or it is still needed. */
   | "conflict"
+  /** Another version is stored than `ifMatch` says. */
+  | "precondition_failed"
+  /** The idempotency key was used for something else. */
+  | "idempotency_mismatch"
   /** The issuer was made with `grants: false`, so that there are no sessions. */
   | "no_grants"
   /** The handle of an authorization is not good any more. */

@@ -3,7 +3,7 @@
 
 import { createHash, randomBytes } from "node:crypto";
 import { USERS, claimsOf } from "../examples/login/server.js";
-import { EdgemintError } from "../pkg/node.js";
+import { Client, bootstrap, pathOf } from "../pkg/cli/client.js";
 
 export const TENANT = "demo";
 export const API = "api://orders";
@@ -12,96 +12,105 @@ export const USER_SCOPE = `${API}/Orders.Read ${API}/Orders.Write`;
 /** Who the session belongs to that is made at every start. */
 export const [DEMO_USER] = USERS;
 
+/** The tenant's administrator has every app role of the administration. */
+export const ADMIN_SCOPE = "urn:edgemint:admin/.default";
+
+/** @typedef {{ clientId: string, clientSecret: string }} Credentials */
+
 /**
  * What one start tells the next: ids and the secrets that are shown once.
  * @typedef {object} Kept
+ * @property {Credentials} admin the administrator
  * @property {string} clientId a service
  * @property {string} clientSecret
- * @property {{ clientId: string, clientSecret: string }} login the login page
- * @property {{ clientId: string, clientSecret: string }} confidential a web application
+ * @property {Credentials} login the login page
+ * @property {Credentials} confidential a web application
  * @property {{ clientId: string }} public an application that keeps no secret
  */
 
+/** The administration API of the demo tenant. @typedef {ReturnType<typeof administration>} Admin */
+
+/** @param {string} issuer @param {Credentials} admin */
+export function administration(issuer, { clientId, clientSecret }) {
+  const profile = { url: new URL(issuer).origin, tenant: TENANT, clientId, clientSecret };
+  return new Client(profile, () => {});
+}
+
+/**
+ * Makes the tenant and its administrator, with the host's one-time secret.
+ * @param {string} origin @param {string} secret
+ * @returns {Promise<Credentials>}
+ */
+export async function firstAdministrator(origin, secret) {
+  const at = { url: origin, tenant: TENANT };
+  const { body } = await bootstrap(at, secret, { displayName: "Administrator" }, () => {});
+  return { clientId: body.clientId, clientSecret: body.secret };
+}
+
 /**
  * Registers the demo directory. Needs `place` afterwards.
- * @param {import("../pkg/index.d.ts").Administration} admin
- * @returns {Promise<Kept>}
+ * @param {Admin} admin
+ * @returns {Promise<Omit<Kept, "admin">>}
  */
 export async function createDemo(admin) {
-  /** What an earlier start that was cut short has made stays. @param {Promise<unknown>} act */
-  const once = (act) =>
-    act.catch((error) => {
-      if (!(error instanceof EdgemintError && error.code === "exists")) throw error;
+  /** @param {string} path @param {object} body @returns {Promise<any>} */
+  const create = async (path, body) =>
+    (await admin.request("POST", path, { body, creates: true })).body;
+  /** What an earlier start that was cut short has made stays. @param {object} api */
+  const api = (api) =>
+    create("/apis", api).catch((error) => {
+      if (error.code !== "exists") throw error;
     });
-  /** @param {Omit<Parameters<typeof admin.createApplication>[0], "tenant">} application */
-  const confidential = async (application) => {
-    const { clientId } = await admin.createApplication({ tenant: TENANT, ...application });
-    const { secret = "" } = await admin.addSecret({
-      tenant: TENANT,
-      clientId,
-      displayName: "demo",
-    });
+  /** @param {object} settings @returns {Promise<Credentials>} */
+  const confidential = async (settings) => {
+    const { clientId } = await create("/applications", settings);
+    const path = pathOf("applications", clientId, "secrets");
+    const { secret } = await create(path, { displayName: "demo" });
     return { clientId, clientSecret: secret };
   };
-  await once(admin.createTenant({ tenant: TENANT, displayName: "Demo" }));
-  await once(
-    admin.createApi({
-      tenant: TENANT,
-      identifier: API,
-      displayName: "Orders",
-      roles: [
-        { value: "Orders.Read.All", displayName: "Read every order" },
-        { value: "Orders.Write.All", displayName: "Write every order" },
-      ],
-      scopes: [
-        { value: "Orders.Read", displayName: "Read your orders" },
-        { value: "Orders.Write", displayName: "Place and change orders for you" },
-      ],
-    }),
-  );
-  await once(
-    admin.createApi({
-      tenant: TENANT,
-      identifier: "api://invoices",
-      displayName: "Invoices",
-      roles: [{ value: "Invoices.Read.All", displayName: "Read every invoice" }],
-    }),
-  );
+  /** @param {string} clientId @param {string} api @param {string[]} roles */
+  const grant = (clientId, api, roles) =>
+    admin.request("PUT", pathOf("applications", clientId, "assignments", api), { body: { roles } });
+
+  await admin.request("PATCH", "/tenant", { body: { displayName: "Demo" } });
+  await api({
+    identifier: API,
+    displayName: "Orders",
+    roles: [
+      { value: "Orders.Read.All", displayName: "Read every order" },
+      { value: "Orders.Write.All", displayName: "Write every order" },
+    ],
+    scopes: [
+      { value: "Orders.Read", displayName: "Read your orders" },
+      { value: "Orders.Write", displayName: "Place and change orders for you" },
+    ],
+  });
+  await api({
+    identifier: "api://invoices",
+    displayName: "Invoices",
+    roles: [{ value: "Invoices.Read.All", displayName: "Read every invoice" }],
+  });
   const service = await confidential({ displayName: "Importer" });
-  await admin.assignRoles({
-    tenant: TENANT,
-    clientId: service.clientId,
-    api: API,
-    roles: ["Orders.Read.All"],
-  });
+  await grant(service.clientId, API, ["Orders.Read.All"]);
   const login = await confidential({ displayName: "Login page" });
-  await admin.assignRoles({
-    tenant: TENANT,
-    clientId: login.clientId,
-    api: "urn:edgemint:admin",
-    roles: ["Authorization.ReadWrite.All"],
-  });
-  /** @type {import("../pkg/index.d.ts").GrantType[]} */
+  await grant(login.clientId, "urn:edgemint:admin", ["Authorization.ReadWrite.All"]);
   const grantTypes = ["authorization_code", "refresh_token"];
   const web = await confidential({ displayName: "Demo web application", grantTypes });
-  const { clientId } = await admin.createApplication({
-    tenant: TENANT,
-    displayName: "Demo application",
-    kind: "public",
-    grantTypes,
-  });
+  const settings = { displayName: "Demo application", kind: "public", grantTypes };
+  const { clientId } = await create("/applications", settings);
   return { ...service, login, confidential: web, public: { clientId } };
 }
 
 /**
  * Says where login page and applications are: the ports follow from this start's.
- * @param {import("../pkg/index.d.ts").Administration} admin @param {Kept} kept
+ * @param {Admin} admin @param {Kept} kept
  * @param {{ loginUrl: string, redirectUri: string }} places
  */
 export async function place(admin, kept, { loginUrl, redirectUri }) {
-  await admin.updateTenant({ tenant: TENANT, loginUrl });
+  await admin.request("PATCH", "/tenant", { body: { loginUrl } });
   for (const { clientId } of [kept.confidential, kept.public]) {
-    await admin.updateApplication({ tenant: TENANT, clientId, redirectUris: [redirectUri] });
+    const body = { redirectUris: [redirectUri] };
+    await admin.request("PATCH", pathOf("applications", clientId), { body });
   }
 }
 

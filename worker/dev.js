@@ -8,15 +8,16 @@ import { appServer } from "../examples/login/app.js";
 import { authorizations } from "../examples/login/authorizations.js";
 import { loginServer } from "../examples/login/server.js";
 import { listen } from "../examples/login/web.js";
-import { createIssuer } from "../pkg/node.js";
-import { kvStore } from "../pkg/stores/kv.js";
 import {
+  ADMIN_SCOPE,
   API,
   DEMO_USER,
   TENANT,
   USER_SCOPE,
+  administration,
   authorizationUrl,
   createDemo,
+  firstAdministrator,
   pkce,
   place,
   signIn,
@@ -120,6 +121,14 @@ ${bold("Get a code without a browser")}, by the same login page, and redeem it
     `-d code_verifier=${verifier}`,
   )}
 
+${bold("Administer it")}
+
+  export EDGEMINT_URL=${facts.base_url} EDGEMINT_TENANT=${TENANT}
+  export EDGEMINT_CLIENT_ID=${facts.admin_client_id}
+  export EDGEMINT_CLIENT_SECRET=${facts.admin_client_secret}
+  npx edgemint apps list
+  npx edgemint events --follow
+
 ${bold("What to try next")}
 
   - a role that was not granted (invalid_scope): scope=${facts.api}/Orders.Write.All
@@ -159,10 +168,18 @@ const key = masterKey();
 const baseUrl = `http://127.0.0.1:${port}`;
 mkdirSync(state, { recursive: true });
 await claim();
+const keptIn = join(state, "demo-application.json");
+/** Good once, and for a directory that has no administrator yet. */
+const bootstrapSecret = existsSync(keptIn) ? undefined : randomBytes(32).toString("base64url");
 const worker = localWorker({
   port,
   state,
-  bindings: { BASE_URL: baseUrl, MASTER_KEY: key, CACHE_TTL: "5" },
+  bindings: {
+    BASE_URL: baseUrl,
+    MASTER_KEY: key,
+    CACHE_TTL: "5",
+    BOOTSTRAP_SECRET: bootstrapSecret,
+  },
   onLine: (line, failed) => (failed ? console.error(line) : console.log(line)),
 });
 
@@ -195,25 +212,33 @@ try {
   );
 }
 
-const store = kvStore(/** @type {any} */ (await worker.getKVNamespace("DIRECTORY")));
-// Grants are in the worker's Durable Objects, which cannot be reached from here but over HTTP.
-const { admin } = createIssuer({ baseUrl, masterKey: key, store, grants: false });
-const keptIn = join(state, "demo-application.json");
-if (!existsSync(keptIn)) {
-  write(keptIn, JSON.stringify(await createDemo(admin)), 0o600);
+const issuer = `${baseUrl}/${TENANT}`;
+if (bootstrapSecret !== undefined) {
+  const first = await firstAdministrator(baseUrl, bootstrapSecret).catch((error) =>
+    fail(`the demo directory gets no administrator: ${error.message}`),
+  );
+  const made = await createDemo(administration(issuer, first)).catch((error) =>
+    fail(`the demo directory cannot be made: ${error.message}`),
+  );
+  write(keptIn, JSON.stringify({ admin: first, ...made }), 0o600);
 }
 /** @type {import("./demo.js").Kept} */
 const kept = JSON.parse(readFileSync(keptIn, "utf8"));
-if (kept.login === undefined) {
-  fail(`the demo directory in ${state} is of an earlier version without users: remove that folder`);
+if (kept.admin === undefined) {
+  fail(`the demo directory in ${state} is of an earlier version: remove that folder`);
 }
 
-const issuer = `${baseUrl}/${TENANT}`;
 const loginUrl = `http://127.0.0.1:${port + LOGIN}/login`;
 // By this name, a registered redirect URI is compared whole, with its port.
 const appUrl = `http://localhost:${port + APP}/`;
 const redirectUri = `${appUrl}callback`;
-await place(admin, kept, { loginUrl, redirectUri });
+const admin = administration(issuer, kept.admin);
+await place(admin, kept, { loginUrl, redirectUri }).catch((error) =>
+  fail(
+    `the demo directory cannot be changed: ${error.message}; if ${VARIABLES} was made anew, the ` +
+      `directory in ${state} belongs to another master key: remove that folder`,
+  ),
+);
 const facts = {
   base_url: baseUrl,
   issuer,
@@ -236,6 +261,9 @@ const facts = {
   introspection_endpoint: `${issuer}/oauth2/introspect`,
   refresh_token: "",
   refresh_token_client_id: kept.confidential.clientId,
+  admin_client_id: kept.admin.clientId,
+  admin_client_secret: kept.admin.clientSecret,
+  admin_scope: ADMIN_SCOPE,
 };
 
 // The demo must work before it is shown.

@@ -1,7 +1,7 @@
 // edgemint as a Cloudflare Worker: bindings in, fetch out. There is no logic here.
 
 import { analyticsEngine, everySink, logSink } from "../pkg/events.js";
-import { directoryStore } from "../pkg/stores/directory.js";
+import { administer, directoryStore, maintain } from "../pkg/stores/directory.js";
 import { durableObjectStore } from "../pkg/stores/durable-object.js";
 import { createIssuer } from "../pkg/workerd.js";
 
@@ -18,6 +18,7 @@ export { GrantObject } from "../pkg/stores/durable-object.js";
  * @property {string} BASE_URL such as https://auth.example.com
  * @property {string} MASTER_KEY a secret
  * @property {string} [PREVIOUS_MASTER_KEY] a secret, while the master key is being rotated
+ * @property {string} [BOOTSTRAP_SECRET] a secret that makes the first administrator, once
  * @property {string} [CACHE_TTL] seconds for which records are used from memory
  */
 
@@ -41,6 +42,7 @@ export default {
         cacheTtl: env.CACHE_TTL ? Number(env.CACHE_TTL) : undefined,
         store: directoryStore({ kv: env.DIRECTORY, objects: env.TENANTS }),
         grants: durableObjectStore(env.GRANTS),
+        administration: (request, tenant) => administer(env.TENANTS, tenant, request),
         // Cloudflare sets it itself, whatever the client sends.
         clientAddress: (request) => request.headers.get("cf-connecting-ip"),
         rateLimit: FAILURES && (async (key) => (await FAILURES.limit({ key })).success),
@@ -54,5 +56,13 @@ export default {
       return Response.json(body, { status: 500, headers: { "cache-control": "no-store" } });
     }
     return issuer.fetch(request, context);
+  },
+
+  /**
+   * Rotates keys that are due: see the cron trigger in wrangler.toml.
+   * @param {{ scheduledTime: number }} trigger @param {Env} env
+   */
+  async scheduled({ scheduledTime }, env) {
+    await maintain(env.TENANTS, scheduledTime);
   },
 };

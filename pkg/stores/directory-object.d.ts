@@ -1,5 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import type { StoreCommit, StoreWrite } from "../index.js";
+import type { AnalyticsDataset } from "../events.js";
 import type { DirectoryNamespace } from "./directory.js";
 import type { GrantNamespace } from "./durable-object.js";
 import type { KvNamespace } from "./kv.js";
@@ -20,6 +21,8 @@ export interface DirectoryEnv {
   PREVIOUS_MASTER_KEY?: string;
   /** A secret that makes the first administrator, once. */
   BOOTSTRAP_SECRET?: string;
+  /** Takes the events of administration, beside the log. */
+  EVENTS?: AnalyticsDataset;
 }
 
 /**

@@ -6,6 +6,7 @@
 // object, unless it is about another partition.
 
 import { DurableObject } from "cloudflare:workers";
+import { analyticsEngine, everySink, logSink } from "../events.js";
 import { createIssuer } from "../workerd.js";
 import { directoryObjects } from "./directory.js";
 import { durableObjectStore } from "./durable-object.js";
@@ -16,22 +17,11 @@ import { Records } from "./records.js";
 /** @typedef {import("../index.d.ts").Store} Store */
 /** @typedef {import("../index.d.ts").StoreWrite} StoreWrite */
 
-/**
- * The engine that administers a directory.
- * @param {Pick<import("../index.d.ts").IssuerOptions,
- *   "store" | "grants" | "baseUrl" | "masterKey" | "previousMasterKey" | "onEvent"> &
- *   { bootstrapSecret?: string }} options
- */
-function administration({ bootstrapSecret, ...options }) {
-  // What it decides by must not be what was there a while ago.
-  return createIssuer({ ...options, cacheTtl: 0 });
-}
-
 /** @extends {DurableObject<import("./directory-object.d.ts").DirectoryEnv>} */
 export class DirectoryObject extends DurableObject {
   #records;
   #outbox;
-  /** @type {ReturnType<typeof administration> | undefined} */
+  /** @type {import("../index.d.ts").Issuer | undefined} */
   #engine;
 
   /**
@@ -109,7 +99,12 @@ export class DirectoryObject extends DurableObject {
 
   /** What is to be done from time to time; for the cron trigger. @param {string} partition */
   async maintain(partition) {
-    this.#check(partition);
+    const { admin } = this.#administration(partition);
+    const tenant = partition.slice("directory/".length);
+    await admin.maintain({ tenant }).catch((error) => {
+      // A name in the registry whose tenant was never finished.
+      if (error.code !== "not_found") throw error;
+    });
     // The alarm does this: here once more, lest an alarm that was given up leaves a copy behind for ever.
     await this.#replicate();
   }
@@ -118,13 +113,15 @@ export class DirectoryObject extends DurableObject {
   #administration(partition) {
     this.#check(partition);
     const { GRANTS, BASE_URL, MASTER_KEY, PREVIOUS_MASTER_KEY, BOOTSTRAP_SECRET } = this.env;
-    this.#engine ??= administration({
+    const { EVENTS } = this.env;
+    this.#engine ??= createIssuer({
       store: this.#store(partition),
       grants: GRANTS === undefined ? false : durableObjectStore(GRANTS),
       baseUrl: BASE_URL,
       masterKey: MASTER_KEY,
       previousMasterKey: PREVIOUS_MASTER_KEY,
       bootstrapSecret: BOOTSTRAP_SECRET,
+      onEvent: EVENTS && everySink(logSink, analyticsEngine(EVENTS)),
     });
     return this.#engine;
   }

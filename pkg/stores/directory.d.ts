@@ -19,6 +19,8 @@ export interface DirectoryNamespace {
       cursor: string | null,
       limit: number,
     ): Promise<{ names: string[]; cursor?: string }>;
+    fetch(request: any): Promise<any>;
+    maintain(partition: string): Promise<void>;
   };
 }
 
@@ -57,3 +59,17 @@ export declare function directoryStore(
 export declare function directoryObjects(
   objects: DirectoryNamespace,
 ): Store & Required<Pick<Store, "commit">>;
+
+/** Hands a request to `/{tenant}/admin/v1/...` to the object of its tenant: for `administration` of `createIssuer`. */
+export declare function administer(
+  objects: DirectoryNamespace,
+  tenant: string,
+  request: Request,
+): Promise<Response>;
+
+/**
+ * Rotates the signing keys that are due, for a cron trigger every hour: each tenant has its turn once a
+ * day. A tenant where that fails is an event `maintenance`, and has its turn again the next day.
+ * @param time milliseconds since 1970: `scheduledTime` of the trigger
+ */
+export declare function maintain(objects: DirectoryNamespace, time: number): Promise<void>;

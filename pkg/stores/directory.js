@@ -8,6 +8,7 @@
 // the flood is refused as before, tokens are issued from the copies as before, and of all requests only
 // those of an application younger than KV's cache can be refused wrongly, as long as the flood lasts.
 
+import { logSink } from "../events.js";
 import { isReplicated } from "./kv-record.js";
 import { kvStore } from "./kv.js";
 
@@ -46,6 +47,47 @@ export function directoryObjects(namespace) {
     list: (partition, prefix, cursor, limit) =>
       namespace.getByName(partition).page(prefix, cursor, limit),
   };
+}
+
+/** @type {typeof import("./directory.d.ts").administer} */
+export function administer(namespace, tenant, request) {
+  return namespace.getByName(`directory/${tenant}`).fetch(request);
+}
+
+/** Tenants that are maintained at once. */
+const AT_ONCE = 6;
+
+/** @type {typeof import("./directory.d.ts").maintain} */
+export async function maintain(namespace, time) {
+  const registry = directoryObjects(namespace);
+  const hour = Math.floor(time / 3_600_000) % 24;
+  const names = [];
+  let cursor = null;
+  do {
+    const page = await registry.list("tenants", "", cursor, 1000);
+    names.push(...page.names);
+    cursor = page.cursor ?? null;
+  } while (cursor !== null);
+  // One call may ask a limited number of objects: every hour has its share of them.
+  const due = names.filter((_, index) => index % 24 === hour);
+  const maintainRest = async () => {
+    for (let name = due.shift(); name !== undefined; name = due.shift()) {
+      const partition = `directory/${name}`;
+      try {
+        await namespace.getByName(partition).maintain(partition);
+      } catch (error) {
+        // The others must not wait for it, and tomorrow it is tried again.
+        logSink({
+          time: Math.floor(time / 1000),
+          kind: "failed",
+          reason: "maintenance",
+          tenant: name,
+          detail: String(error),
+        });
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, maintainRest));
 }
 
 /** Takes from a partition's bucket: false if it is empty. */

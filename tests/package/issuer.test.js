@@ -68,9 +68,9 @@ test("what the administration has written is in force at once, whatever is cache
   const application = await register(issuer.admin);
   assert.equal((await issuer.fetch(ask(application))).status, 200);
   const { clientId } = application;
-  await issuer.admin.setApplicationDisabled({ tenant: "demo", clientId, disabled: true });
+  await issuer.admin.updateApplication({ tenant: "demo", clientId, disabled: true });
   assert.equal((await issuer.fetch(ask(application))).status, 401);
-  await issuer.admin.setApplicationDisabled({ tenant: "demo", clientId, disabled: false });
+  await issuer.admin.updateApplication({ tenant: "demo", clientId, disabled: false });
   assert.equal((await issuer.fetch(ask(application))).status, 200);
 });
 
@@ -112,7 +112,7 @@ describe("the administration over HTTP", () => {
     /** @type {import("edgemint").IssuerEvent[]} */
     const events = [];
     const issuer = issuerWith({
-      onEvent: (event) => events.push(event),
+      onEvent: (event) => void events.push(event),
       administration: () => Promise.reject(new Error("the object is gone")),
     });
     const response = await issuer.fetch(path("/demo/admin/v1/tenant"));

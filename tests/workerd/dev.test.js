@@ -73,7 +73,7 @@ test("the demo is set up once, says its facts, and stops when its command is gon
         ...["scope", "api", "authorization_endpoint", "public_client_id", "confidential_client_id"],
         ...["confidential_client_secret", "redirect_uri", "user_scope", "demo_user", "login_url"],
         ...["app_url", "revocation_endpoint", "introspection_endpoint", "refresh_token"],
-        "refresh_token_client_id",
+        ...["refresh_token_client_id", "admin_client_id", "admin_client_secret", "admin_scope"],
       ];
       assert.deepEqual(Object.keys(demo), members);
       before = demo;

@@ -3,12 +3,22 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { after, before, beforeEach, describe, test } from "node:test";
 import * as oauth from "oauth4webapi";
 import { AuthorizationError, authorizations } from "../../examples/login/authorizations.js";
-import { API, TENANT, USER_SCOPE, createDemo, place } from "../../worker/demo.js";
+import { pathOf } from "../../pkg/cli/client.js";
+import {
+  API,
+  TENANT,
+  USER_SCOPE,
+  administration,
+  createDemo,
+  firstAdministrator,
+  place,
+} from "../../worker/demo.js";
 import { startBrowser } from "./browser.js";
 import { freePort, root, startWorker } from "./world.js";
 
@@ -17,6 +27,8 @@ const [READ, WRITE] = USER_SCOPE.split(" ");
 
 /** @type {Awaited<ReturnType<typeof startWorker>>} */
 let worker;
+/** @type {import("../../worker/demo.js").Admin} */
+let admin;
 /** @type {import("../../worker/demo.js").Kept} */
 let demo;
 /** @type {{ base: string, issuer: string, login: string, app: string, redirectUri: string }} */
@@ -50,9 +62,13 @@ before(async () => {
   const login = `http://127.0.0.1:${loginPort}/login`;
   const issuer = `${base}/${TENANT}`;
   urls = { base, issuer, login, app, redirectUri: `${app}callback` };
-  worker = await startWorker({ bindings: { BASE_URL: base, CACHE_TTL: "0" }, port });
-  demo = await createDemo(worker.admin);
-  await place(worker.admin, demo, { loginUrl: login, redirectUri: urls.redirectUri });
+  const secret = randomBytes(32).toString("hex");
+  const bindings = { BASE_URL: base, CACHE_TTL: "0", BOOTSTRAP_SECRET: secret };
+  worker = await startWorker({ bindings, port });
+  const first = await firstAdministrator(base, secret);
+  admin = administration(issuer, first);
+  demo = { admin: first, ...(await createDemo(admin)) };
+  await place(admin, demo, { loginUrl: login, redirectUri: urls.redirectUri });
   authorization = authorizations({ issuer, ...demo.login });
   await page("examples/login/server.js", {
     ISSUER: issuer,
@@ -75,6 +91,9 @@ after(async () => {
   }
   await worker?.stop();
 });
+
+/** @param {string} clientId @param {object} body */
+const change = (clientId, body) => admin.request("PATCH", pathOf("applications", clientId), { body });
 
 /**
  * Sends a browser without a person to the authorization endpoint.
@@ -359,17 +378,13 @@ describe("the login page", () => {
   test("shows a name as text, whatever is in it", async () => {
     const { clientId } = demo.public;
     const displayName = `<img src=x onerror=alert(1)> "&'`;
-    await worker.admin.updateApplication({ tenant: TENANT, clientId, displayName });
+    await change(clientId, { displayName });
     try {
       const { text } = await opened();
       assert.ok(text.includes("Sign in to &lt;img src=x onerror=alert(1)&gt; &quot;&amp;&#39;"));
       assert.ok(!text.includes("<img"));
     } finally {
-      await worker.admin.updateApplication({
-        tenant: TENANT,
-        clientId,
-        displayName: "Demo application",
-      });
+      await change(clientId, { displayName: "Demo application" });
     }
   });
 
@@ -506,15 +521,15 @@ describe("clicked through in Chromium", () => {
     await browser.click(ALLOW);
     await browser.until("Hello, Ada Lovelace");
     const { clientId } = demo.public;
-    await worker.admin.updateApplication({ tenant: TENANT, clientId, disabled: true });
+    await change(clientId, { disabled: true });
     await browser.click('form[action="/refresh"] button');
     await browser.until("Not refreshed");
-    await worker.admin.updateApplication({ tenant: TENANT, clientId, disabled: false });
+    await change(clientId, { disabled: false });
     await browser.open(urls.app);
     await browser.click('form[action="/refresh"] button');
     await waitFor(async () => (await browser.text("#refreshed")) === "once");
 
-    await worker.sessions.endApplication({ tenant: TENANT, clientId });
+    await admin.request("DELETE", pathOf("applications", clientId, "sessions"));
     await browser.click('form[action="/refresh"] button');
     await browser.until("Demo application");
     assert.match(await browser.text('[role="status"]'), /The session has ended/);
