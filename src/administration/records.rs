@@ -126,6 +126,23 @@ pub(super) struct Found<T> {
     pub(super) expected: Expected,
 }
 
+/// The text of a record as it was read.
+struct Stored {
+    text: String,
+    expected: Expected,
+}
+
+impl Stored {
+    fn read<T: Member>(self, name: &Name) -> Done<Found<T>> {
+        let Self { text, expected } = self;
+        Ok(Found {
+            record: parse(&name.key()?, &text)?,
+            text,
+            expected,
+        })
+    }
+}
+
 /// The version of a document: a hash of the record behind it, so that it is the same in every copy and
 /// known before it is written.
 pub(super) fn version(text: &str) -> String {
@@ -145,23 +162,28 @@ impl<H: Host> Administration<'_, H> {
 
     /// A record of the directory as it is stored now.
     pub(super) async fn load<T: Member>(&self, name: &Name) -> Done<Option<Found<T>>> {
-        let key = name.key()?;
-        let Some(found) = self.store().get(&key).await? else {
-            return Ok(None);
-        };
-        Ok(Some(Found {
-            record: parse(&key, &found.value)?,
+        let found = self.stored(name).await?;
+        found.map(|stored| stored.read(name)).transpose()
+    }
+
+    /// The same, where it must be there, in the version that the caller knows.
+    pub(super) async fn load_known<T: Member>(&self, name: &Name, what: &str) -> Done<Found<T>> {
+        self.stored_known(name, what).await?.read(name)
+    }
+
+    async fn stored(&self, name: &Name) -> Done<Option<Stored>> {
+        let found = self.store().get(&name.key()?).await?;
+        Ok(found.map(|found| Stored {
             text: found.value,
             expected: Expected::Version(found.version),
         }))
     }
 
-    /// The same, where it must be there, in the version that the caller knows.
-    pub(super) async fn load_known<T: Member>(&self, name: &Name, what: &str) -> Done<Found<T>> {
-        let found = self.load(name).await?;
-        let found = found.ok_or_else(|| missing(what, &name.id()))?;
-        self.check_condition(&found.text)?;
-        Ok(found)
+    async fn stored_known(&self, name: &Name, what: &str) -> Done<Stored> {
+        let stored = self.stored(name).await?;
+        let stored = stored.ok_or_else(|| missing(what, name.id()))?;
+        self.check_condition(&stored.text)?;
+        Ok(stored)
     }
 
     fn check_condition(&self, text: &str) -> Done<()> {
@@ -190,12 +212,26 @@ impl<H: Host> Administration<'_, H> {
         change: &mut dyn FnMut(&mut T) -> Done<Transaction>,
         reply: &dyn Fn(&str) -> Done<Reply>,
     ) -> Done<Reply> {
-        for _ in 0..ROUNDS {
-            let mut found = self.load_known::<T>(name, what).await?;
+        // What waits is the same for every kind of record: it is compiled once.
+        let change = &mut |stored: Stored| {
+            let mut found = stored.read(name)?;
             let mut transaction = change(&mut found.record)?;
             let text = json::write(&found.record)?;
             let reply = reply(&text)?;
             transaction.put(name.clone(), text, found.expected)?;
+            Ok((transaction, reply))
+        };
+        self.edit_stored(name, what, change).await
+    }
+
+    async fn edit_stored(
+        &self,
+        name: &Name,
+        what: &str,
+        change: &mut dyn FnMut(Stored) -> Done<(Transaction, Reply)>,
+    ) -> Done<Reply> {
+        for _ in 0..ROUNDS {
+            let (transaction, reply) = change(self.stored_known(name, what).await?)?;
             if self.commit(transaction, &reply).await?.is_none() {
                 return Ok(reply);
             }
