@@ -401,6 +401,7 @@ impl<H: Host> Administration<'_, H> {
         }
         let key_id = entropy::uuid(entropy)?;
         let name = new.display_name.unwrap_or_else(|| key_id.clone());
+        check_name(&name)?;
         let owner = (&self.tenant, id);
         let record = SecretRecord::new(&secret, key_id, name, starts..ends, owner, keys);
         let record = record.ok_or(Reason::Internal("no hash of the secret".into()))?;
@@ -515,6 +516,9 @@ fn check(application: &Application) -> Done<()> {
         .max(application.introspects.len());
     if entries > MAX_ENTRIES {
         return Err(invalid("a list has 1000 entries at most"));
+    }
+    if application.grant_types.len() > GrantType::ALL.len() {
+        return Err(invalid("a grant type is listed once"));
     }
     if application.kind == ClientKind::Public {
         if application.refresh.mode == RefreshMode::Reusable {

@@ -11,6 +11,7 @@ use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::access::Caller;
+use super::applications::check_name;
 use super::command::{NewTenant, TenantChange};
 use super::error::{AdministrationError, Done};
 use super::records::{Reply, Transaction};
@@ -121,6 +122,8 @@ impl<H: Host> Issuer<H> {
             expected: Expected::Absent,
             expires_at: None,
         };
+        // A mistake must not cost the secret.
+        display_name.as_deref().map_or(Ok(()), check_name)?;
         // Spent first: if what follows is cut short there is no administrator, and never two.
         let spent = self.host().store();
         let spent = spent.commit(&Partition::new(USED)?, &[used]).await?;

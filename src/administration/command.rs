@@ -246,6 +246,8 @@ pub(super) struct Range {
 const DEFAULT_LIMIT: u32 = 100;
 /// Most entries of a page.
 const MAX_LIMIT: u32 = 1_000;
+/// The last second of the year 9999.
+const MAX_TIME: u64 = 253_402_300_799;
 /// Most applications that are imported at once.
 const MAX_IMPORT: usize = 500;
 
@@ -362,7 +364,7 @@ impl Act {
             "updateApi" => Self::UpdateApi(from.take("identifier")?, ApiChange::read(from)?),
             "deleteApi" => Self::DeleteApi(from.take("identifier")?),
             "listKeys" => Self::ListKeys,
-            "rotateKey" => Self::RotateKey(from.take("algorithm")?, from.take("starts")?),
+            "rotateKey" => Self::RotateKey(from.take("algorithm")?, moment(from, "starts")?),
             "removeKey" => Self::RemoveKey(from.take("kid")?),
             "resealKeys" => Self::ResealKeys,
             "listSessions" => Self::ListSessions(from.take("subject")?),
@@ -419,6 +421,18 @@ impl Member for Administrator {
                 display_name: from.take("displayName")?,
             })
         })
+    }
+}
+
+/// Reads a time that a date can say: a larger one is a mistake, such as milliseconds, and JavaScript
+/// could not read it back.
+fn moment(from: &mut Members, name: &str) -> Result<Option<UnixTime>, JsonError> {
+    let time: Option<UnixTime> = from.take(name)?;
+    match time {
+        Some(time) if time.secs() > MAX_TIME => {
+            Err(JsonError::expected("seconds up to the year 9999"))
+        }
+        time => Ok(time),
     }
 }
 
@@ -556,8 +570,8 @@ impl NewSecret {
         Ok(Self {
             display_name: from.take("displayName")?,
             secret: from.take("secret")?,
-            starts: from.take("starts")?,
-            ends: from.take("ends")?,
+            starts: moment(from, "starts")?,
+            ends: moment(from, "ends")?,
         })
     }
 }

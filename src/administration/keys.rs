@@ -18,6 +18,8 @@ pub(super) const ANNOUNCEMENT: u64 = 2 * MAX_CACHE_TTL;
 const PERIOD: u64 = 90 * 86_400;
 /// Seconds that the scheduled rotation announces a key ahead: 14 days.
 const SCHEDULED_ANNOUNCEMENT: u64 = 14 * 86_400;
+/// Most keys that a ring may have: each is in the JWKS that every verifier reads.
+const MAX_KEYS: usize = 100;
 /// Rounds after which a change of the ring gives up.
 const ROUNDS: usize = 16;
 
@@ -206,6 +208,11 @@ impl<H: Host> Administration<'_, H> {
         let algorithm = algorithm.unwrap_or(tenant.algorithm);
         for _ in 0..ROUNDS {
             let mut at_hand = self.ring().await?;
+            if at_hand.ring.published(self.now).count() >= MAX_KEYS {
+                return Err(AdministrationError::Conflict(
+                    "the key ring holds 100 keys; remove one first".to_owned(),
+                ));
+            }
             // A start that has passed is now: for emergencies.
             let starts = starts.unwrap_or(self.now.plus(ANNOUNCEMENT)).max(self.now);
             let kid = self.add_key(&mut at_hand, algorithm, starts).await?;

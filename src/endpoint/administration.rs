@@ -223,6 +223,10 @@ impl<H: Host> Issuer<H> {
             put(name, Value::Text(value))?;
         }
         for (name, value) in Form::parse(request.query().as_bytes())?.iter() {
+            // What is in a URL ends up in logs: nothing else is taken from there.
+            if !["cursor", "limit"].contains(&name) {
+                return Err(invalid("the query takes `cursor` and `limit` only"));
+            }
             let value = match value.parse() {
                 Ok(number) if name == "limit" => Value::Whole(number),
                 _ => Value::Text(value.to_owned()),
@@ -304,11 +308,13 @@ fn find(method: &str, path: &str) -> Result<Match, AdministrationError> {
     // RFC 9110 section 9.3.2: HEAD is GET without the body.
     let method = if method == "HEAD" { "GET" } else { method };
     let mut methods = String::new();
-    for route in &ROUTES {
+    // A literal path is not what a parameter stands for: an application that is called `import` is
+    // `%69mport`.
+    let is_literal = ROUTES.iter().any(|route| route.1 == path);
+    for route in ROUTES.iter().filter(|route| !is_literal || route.1 == path) {
         let Some(parameters) = parameters(route.1, path)? else {
             continue;
         };
-        // A literal path comes after the parameter that it looks like: both are routes of the table.
         if route.0 == method {
             return Ok(Match::Route(route, parameters));
         }

@@ -200,7 +200,11 @@ impl Response {
         let (status, code, detail) = match error {
             AdministrationError::Failed(reason) => {
                 let wire = reason.wire();
-                (wire.status, wire.error, wire.description.to_owned())
+                let description = match reason {
+                    Reason::BodyTooLarge => "the body is too large",
+                    _ => wire.description,
+                };
+                (wire.status, wire.error, description.to_owned())
             }
             error => (error.status(), error.code(), error.to_string()),
         };

@@ -23,6 +23,7 @@ mod introspection;
 mod login;
 mod master_key;
 mod metadata;
+mod openapi;
 mod properties;
 mod refresh;
 mod resource;

@@ -67,6 +67,7 @@ test("the tarball holds the entries, their types, two modules of wasm and the co
     "index.d.ts",
     "issuer.js",
     "node.js",
+    "openapi.json",
     "package.json",
     "stores/directory-object.d.ts",
     "stores/directory-object.js",

@@ -94,11 +94,50 @@ pub(crate) fn load_generator() -> Result<()> {
     })
 }
 
+/// The tester of HTTP APIs, with all that it needs, at the versions of `tests/openapi/requirements.txt`.
+pub(crate) fn schemathesis() -> Result<()> {
+    let wanted = fs::read(root().join("tests/openapi/requirements.txt"))?;
+    let folder = root().join("target/openapi-venv");
+    let stamp = folder.join("requirements.txt");
+    if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    // Debian's Python comes without what a virtual environment is made of.
+    let can_make = output(command("python3", &["-c", "import ensurepip, venv"]));
+    if !can_make.is_some_and(|python| python.status.success()) {
+        install(
+            "python3",
+            &["python3", "python3-venv"],
+            "Python 3 with its venv",
+        )?;
+    }
+    step("installing schemathesis");
+    let place = folder.to_string_lossy().into_owned();
+    run(command("python3", &["-m", "venv", "--clear", &place]))?;
+    let pip = folder.join("bin/pip").to_string_lossy().into_owned();
+    run(command(
+        &pip,
+        &[
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--requirement",
+            "tests/openapi/requirements.txt",
+        ],
+    ))?;
+    write(&stamp, wanted)
+}
+
 /// Installs Debian packages if a program is missing and we may; otherwise says what to install.
 fn debian(program: &str, packages: &[&str], what: &str) -> Result<()> {
     if output(command(program, &["--version"])).is_some() {
         return Ok(());
     }
+    install(program, packages, what)
+}
+
+/// The same, whether the program is there or not.
+fn install(program: &str, packages: &[&str], what: &str) -> Result<()> {
     let install = format!(
         "apt-get install -y -qq --no-install-recommends {}",
         packages.join(" ")

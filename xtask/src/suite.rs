@@ -28,6 +28,8 @@ pub(crate) enum Suite {
     Browser,
     /// The worker in workerd
     Workerd,
+    /// The administration API held to pkg/openapi.json by schemathesis
+    Openapi,
     /// The npm package: what it holds, and used after installation
     Package,
     /// A token verified by jsonwebtoken (Rust) from the worker's keys
@@ -107,8 +109,11 @@ pub(crate) fn test(only: &[Suite]) -> Result<()> {
 impl Suite {
     /// Whether it tests the wasm that ships.
     fn uses_package(self) -> bool {
-        use Suite::{Browser, Deploy, Interop, Package, Types, Workerd};
-        matches!(self, Types | Browser | Workerd | Package | Interop | Deploy)
+        use Suite::{Browser, Deploy, Interop, Openapi, Package, Types, Workerd};
+        matches!(
+            self,
+            Types | Browser | Workerd | Openapi | Package | Interop | Deploy
+        )
     }
 
     fn run(self) -> Result<Count> {
@@ -127,6 +132,10 @@ impl Suite {
                 setup::chromium()?;
                 build::contract()?;
                 node("tests/workerd/*.test.js")
+            }
+            Self::Openapi => {
+                setup::schemathesis()?;
+                node("tests/openapi/*.test.js")
             }
             Self::Package => node("tests/package/*.test.js"),
             Self::Interop => count(command(
