@@ -48,18 +48,22 @@ struct Module {
     feature: &'static str,
     /// What ships is built with this profile of Cargo.toml.
     profile: &'static str,
+    /// How dear a function may be to be inlined: docs/decisions/0004.
+    inlining: u8,
 }
 
 const TOKENS: Module = Module {
     name: "edgemint",
     feature: "tokens",
     profile: "release",
+    inlining: 48,
 };
 
 const ADMINISTRATION: Module = Module {
     name: "administration",
     feature: "administration",
     profile: "administration",
+    inlining: 5,
 };
 
 /// Builds what ships into `pkg/wasm`, and holds each module to its budget.
@@ -141,7 +145,7 @@ fn build(module: &Module, profile: Profile, features: &str, out: &Path) -> Resul
     if profile == Profile::Release {
         cargo.env(
             "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
-            release_flags(),
+            release_flags(module.inlining),
         );
     }
     run(cargo)?;
@@ -170,11 +174,11 @@ fn build(module: &Module, profile: Profile, features: &str, out: &Path) -> Resul
 
 /// Inlining is what makes speed cost size: docs/decisions/0004 has the measurements. And no path of
 /// this machine is in what ships.
-fn release_flags() -> String {
+fn release_flags(inlining: u8) -> String {
     let home = std::env::var("CARGO_HOME")
         .or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")))
         .unwrap_or_default();
-    format!("-Cllvm-args=--inline-threshold=48 --remap-path-prefix={home}/registry/src=crates")
+    format!("-Cllvm-args=--inline-threshold={inlining} --remap-path-prefix={home}/registry/src=crates")
 }
 
 fn optimise(wasm: &Path) -> Result<()> {
