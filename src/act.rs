@@ -15,14 +15,14 @@ pub struct Act(Kind);
 #[derive(Debug, Clone)]
 enum Kind {
     /// What the login page shows for a handle.
-    InspectAuthorization { handle: String },
+    Inspect { handle: String },
     /// The user has signed in and consented.
-    CompleteAuthorization {
+    Complete {
         handle: String,
         completion: Completion,
     },
     /// There will be no code.
-    DenyAuthorization {
+    Deny {
         handle: String,
         error: Option<String>,
     },
@@ -49,10 +49,10 @@ impl Act {
         let mut members = Members::of(value)?;
         let act = &mut members;
         let kind = match name {
-            "inspectAuthorization" => Kind::InspectAuthorization {
+            "inspectAuthorization" => Kind::Inspect {
                 handle: act.take("handle")?,
             },
-            "completeAuthorization" => Kind::CompleteAuthorization {
+            "completeAuthorization" => Kind::Complete {
                 handle: act.take("handle")?,
                 completion: Completion {
                     subject: act.take("subject")?,
@@ -60,7 +60,7 @@ impl Act {
                     claims: act.take::<Option<Object>>("claims")?,
                 },
             },
-            "denyAuthorization" => Kind::DenyAuthorization {
+            "denyAuthorization" => Kind::Deny {
                 handle: act.take("handle")?,
                 error: act.take("error")?,
             },
@@ -89,14 +89,12 @@ impl<H: Host> Issuer<H> {
         now: UnixTime,
     ) -> Result<String, AdministrationError> {
         match kind {
-            Kind::InspectAuthorization { handle } => {
-                self.inspect_authorization(&handle, within, now).await
-            }
-            Kind::CompleteAuthorization { handle, completion } => {
+            Kind::Inspect { handle } => self.inspect_authorization(&handle, within, now).await,
+            Kind::Complete { handle, completion } => {
                 self.complete_authorization(&handle, completion, within, now)
                     .await
             }
-            Kind::DenyAuthorization { handle, error } => {
+            Kind::Deny { handle, error } => {
                 self.deny_authorization(&handle, error.as_deref(), within, now)
                     .await
             }

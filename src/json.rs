@@ -139,11 +139,16 @@ impl Members {
 
     /// Adds a member, unless there is one of that name.
     pub(crate) fn insert(&mut self, name: &str, value: Value) -> Result<(), JsonError> {
-        if self.0.iter().any(|(known, _)| known == name) {
+        if self.has(name) {
             return Err(JsonError::unknown(name));
         }
         self.0.push((name.to_owned(), value));
         Ok(())
+    }
+
+    /// Whether there is a member of that name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(known, _)| known == name)
     }
 
     /// Takes a member. One that is not there is its type's default, if the type has one.

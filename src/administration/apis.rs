@@ -94,7 +94,8 @@ impl<H: Host> Administration<'_, H> {
         }
     }
 
-    pub(super) async fn get_api(&self, identifier: &ApiUri) -> Done<Reply> {
+    pub(super) async fn get_api(&self, identifier: ApiUri) -> Done<Reply> {
+        let identifier = &identifier;
         let found = self.load::<Api>(&self.api_name(identifier)).await?;
         reply(
             &found
@@ -104,8 +105,15 @@ impl<H: Host> Administration<'_, H> {
     }
 
     /// Roles and scopes that stay keep their ids. What is declared no more is in no new token.
-    pub(super) async fn update_api(&self, identifier: &ApiUri, settings: ApiChange) -> Done<Reply> {
-        self.announce(settings.algorithm.value()).await?;
+    pub(super) async fn update_api(&self, identifier: ApiUri, settings: ApiChange) -> Done<Reply> {
+        let identifier = &identifier;
+        if let Some(algorithm) = settings.algorithm.value() {
+            // Nothing is announced for a change that is refused.
+            let name = self.api_name(identifier);
+            let mut found = self.load_known::<Api>(&name, "API").await?;
+            self.change_api(&mut found.record, settings.clone())?;
+            self.announce(algorithm).await?;
+        }
         let detail = [identifier.as_str(), ":", &settings.names()].concat();
         self.edit(
             &self.api_name(identifier),
@@ -119,7 +127,8 @@ impl<H: Host> Administration<'_, H> {
         .await
     }
 
-    pub(super) async fn delete_api(&self, identifier: &ApiUri) -> Done<Reply> {
+    pub(super) async fn delete_api(&self, identifier: ApiUri) -> Done<Reply> {
+        let identifier = &identifier;
         let name = self.api_name(identifier);
         let found = self.load_known::<Api>(&name, "API").await?;
         let mut transaction = Transaction::default().tell("api_deleted", identifier.as_str());

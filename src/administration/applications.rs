@@ -190,7 +190,8 @@ impl<H: Host> Administration<'_, H> {
         ClientId::new(id).ok_or_else(|| Reason::Entropy.into())
     }
 
-    pub(super) async fn get_application(&self, id: &ClientId) -> Done<Reply> {
+    pub(super) async fn get_application(&self, id: ClientId) -> Done<Reply> {
+        let id = &id;
         let found = self.load::<Application>(&self.application_name(id)).await?;
         let found = found.ok_or_else(|| missing("application", id.as_str()))?;
         reply(&found.text)
@@ -198,9 +199,10 @@ impl<H: Host> Administration<'_, H> {
 
     pub(super) async fn update_application(
         &self,
-        id: &ClientId,
+        id: ClientId,
         settings: ApplicationChange,
     ) -> Done<Reply> {
+        let id = &id;
         let detail = [id.as_str(), ":", &settings.names()].concat();
         self.edit_application(
             id,
@@ -214,7 +216,8 @@ impl<H: Host> Administration<'_, H> {
         .await
     }
 
-    pub(super) async fn delete_application(&self, id: &ClientId) -> Done<Reply> {
+    pub(super) async fn delete_application(&self, id: ClientId) -> Done<Reply> {
+        let id = &id;
         let name = self.application_name(id);
         let found = self.load_known::<Application>(&name, "application").await?;
         self.caller.must_outrank(&found.record)?;
@@ -226,7 +229,8 @@ impl<H: Host> Administration<'_, H> {
         }
     }
 
-    pub(super) async fn end_application_sessions(&self, id: &ClientId) -> Done<Reply> {
+    pub(super) async fn end_application_sessions(&self, id: ClientId) -> Done<Reply> {
+        let id = &id;
         self.edit_application(
             id,
             &mut |application| {
@@ -238,7 +242,8 @@ impl<H: Host> Administration<'_, H> {
         .await
     }
 
-    pub(super) async fn add_secret(&self, id: &ClientId, new: NewSecret) -> Done<Reply> {
+    pub(super) async fn add_secret(&self, id: ClientId, new: NewSecret) -> Done<Reply> {
+        let id = &id;
         let keys = self.tenant_keys().await?;
         let made = self.make_secret(id, new, &keys)?;
         let record = &made.record;
@@ -270,7 +275,8 @@ impl<H: Host> Administration<'_, H> {
         .await
     }
 
-    pub(super) async fn remove_secret(&self, id: &ClientId, key_id: &str) -> Done<Reply> {
+    pub(super) async fn remove_secret(&self, id: ClientId, key_id: String) -> Done<Reply> {
+        let (id, key_id) = (&id, key_id.as_str());
         let detail = [id.as_str(), ": ", key_id].concat();
         self.edit_application(
             id,
@@ -291,11 +297,12 @@ impl<H: Host> Administration<'_, H> {
     /// Grants app roles: those given beside what is there, or only them.
     pub(super) async fn assign_roles(
         &self,
-        id: &ClientId,
-        api: &ApiUri,
-        roles: &[RoleName],
+        id: ClientId,
+        api: ApiUri,
+        roles: Vec<RoleName>,
         only: bool,
     ) -> Done<Reply> {
+        let (id, api, roles) = (&id, &api, roles.as_slice());
         self.must_assign(api)?;
         let declared = self.declared(api).await?;
         let detail = told(id, api, roles);
@@ -313,10 +320,11 @@ impl<H: Host> Administration<'_, H> {
     /// Takes app roles away; without any left, the API itself.
     pub(super) async fn remove_roles(
         &self,
-        id: &ClientId,
-        api: &ApiUri,
-        roles: Option<&[RoleName]>,
+        id: ClientId,
+        api: ApiUri,
+        roles: Option<Vec<RoleName>>,
     ) -> Done<Reply> {
+        let (id, api, roles) = (&id, &api, roles.as_deref());
         self.must_assign(api)?;
         let detail = told(id, api, roles.unwrap_or_default());
         self.edit_application(

@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use super::Administration;
-use super::error::{AdministrationError, Done, missing};
+use super::error::{AdministrationError, Done, invalid, missing};
 use super::records::{Happened, Reply, Transaction, version};
 use crate::directory::Name;
 use crate::issuer::{Host, MAX_CACHE_TTL};
-use crate::key::{Algorithm, KeyRing, KeyState, Signer, SigningKey, TenantKeys};
+use crate::key::{Algorithm, KeyRing, KeyState, Signer, SignerError, SigningKey, TenantKeys};
 use crate::store::Expected;
 use crate::time::UnixTime;
 
@@ -96,7 +96,11 @@ impl<H: Host> Administration<'_, H> {
         starts: UnixTime,
     ) -> Done<String> {
         let host = self.issuer.host();
-        let generated = host.signer().generate(algorithm).await?;
+        let generated = host.signer().generate(algorithm).await;
+        let generated = generated.map_err(|error| match error {
+            SignerError::Unsupported(_) => invalid("this host does not know the algorithm"),
+            failed => failed.into(),
+        })?;
         let key = SigningKey::seal(
             self.tenant.as_str(),
             generated,
@@ -127,11 +131,7 @@ impl<H: Host> Administration<'_, H> {
 
     /// Announces a key of an algorithm that tokens are to be signed with, unless the ring has one. It
     /// is a write of its own: if the rest is cut short, a key too many is in the ring.
-    pub(super) async fn announce(&self, algorithm: Option<Algorithm>) -> Done<()> {
-        let Some(algorithm) = algorithm else {
-            return Ok(());
-        };
-        self.tenant_record().await?;
+    pub(super) async fn announce(&self, algorithm: Algorithm) -> Done<()> {
         let mut at_hand = self.ring().await?;
         let starts = self.now.plus(ANNOUNCEMENT);
         self.ensure_key(&mut at_hand, algorithm, starts).await?;
@@ -234,7 +234,8 @@ impl<H: Host> Administration<'_, H> {
 
     /// Takes a key out of the ring and the JWKS at once, whatever tokens it has signed: for a key that
     /// has leaked.
-    pub(super) async fn remove_key(&self, kid: &str) -> Done<Reply> {
+    pub(super) async fn remove_key(&self, kid: String) -> Done<Reply> {
+        let kid = kid.as_str();
         self.edit(
             &self.ring_name(),
             "the key ring of",

@@ -241,7 +241,7 @@ impl<H: Host> Administration<'_, H> {
 
     /// It would have to be tried for ever.
     pub(super) fn busy(&self, what: &str, name: &Name) -> AdministrationError {
-        let named = [what, " `", &name.id(), "`"].concat();
+        let named = [what, " `", name.id(), "`"].concat();
         AdministrationError::Conflict(
             [
                 &named,
@@ -372,8 +372,8 @@ impl<H: Host> Administration<'_, H> {
     /// A page of the records whose names start with `prefix`, each as `show` shows it.
     pub(super) async fn page(
         &self,
-        prefix: &str,
-        range: &Range,
+        prefix: &'static str,
+        range: Range,
         show: fn(&str, &str) -> Done<String>,
     ) -> Done<Reply> {
         self.page_of(self.partition()?, prefix, range, show).await
@@ -382,8 +382,8 @@ impl<H: Host> Administration<'_, H> {
     pub(super) async fn page_of(
         &self,
         partition: Partition,
-        prefix: &str,
-        range: &Range,
+        prefix: &'static str,
+        range: Range,
         show: fn(&str, &str) -> Done<String>,
     ) -> Done<Reply> {
         let store = self.store();
@@ -417,6 +417,12 @@ impl<H: Host> Administration<'_, H> {
             ..Reply::default()
         })
     }
+}
+
+/// An event as it is kept, with its id first.
+pub(super) fn shown_event(id: &str, text: &str) -> Done<String> {
+    let rest = text.strip_prefix('{').unwrap_or(text);
+    Ok(["{\"id\":", &json::write(&id)?, ",", rest].concat())
 }
 
 /// The document of a record: those of its members that may be shown, and its version. What a record

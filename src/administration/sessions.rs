@@ -7,26 +7,28 @@ use crate::grant::Id;
 use crate::issuer::Host;
 
 impl<H: Host> Administration<'_, H> {
-    pub(super) async fn list_sessions(&self, subject: &str) -> Done<Reply> {
-        let sessions = self.issuer.list_sessions(&self.tenant, subject, self.now);
+    pub(super) async fn list_sessions(&self, subject: String) -> Done<Reply> {
+        let sessions = self.issuer.list_sessions(&self.tenant, &subject, self.now);
         Ok(Reply {
             body: Some(sessions.await?),
             ..Reply::default()
         })
     }
 
-    pub(super) async fn end_session(&self, subject: &str, id: Id) -> Done<Reply> {
-        let ended = self.issuer.end_session(&self.tenant, subject, id, self.now);
+    pub(super) async fn end_session(&self, subject: String, id: Id) -> Done<Reply> {
+        let ended = self
+            .issuer
+            .end_session(&self.tenant, &subject, id, self.now);
         ended.await?;
-        let detail = [subject, ": ", &id.to_string()].concat();
+        let detail = [&*subject, ": ", &id.to_string()].concat();
         self.record(Happened::new("session_ended", detail)).await?;
         Ok(Reply::default())
     }
 
-    pub(super) async fn end_user_sessions(&self, subject: &str) -> Done<Reply> {
+    pub(super) async fn end_user_sessions(&self, subject: String) -> Done<Reply> {
         let ended = self
             .issuer
-            .end_user_sessions(&self.tenant, subject, self.now);
+            .end_user_sessions(&self.tenant, &subject, self.now);
         ended.await?;
         self.record(Happened::new("user_sessions_ended", subject))
             .await?;

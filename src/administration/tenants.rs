@@ -4,7 +4,9 @@ use serde::Serialize;
 
 use super::Administration;
 use super::applications::{AddedSecret, MadeSecret, check_name};
-use super::command::{ApplicationChange, NewApplication, NewSecret, NewTenant, TenantChange};
+use super::command::{
+    ApplicationChange, NewApplication, NewSecret, NewTenant, Range, TenantChange,
+};
 use super::error::{Done, exists, invalid, missing};
 use super::records::{Reply, Transaction, document, version};
 use super::{next_epoch, set};
@@ -125,6 +127,13 @@ impl<H: Host> Administration<'_, H> {
         }
     }
 
+    /// The names of all tenants, whichever is asked.
+    pub(super) async fn list_tenants(&self, range: Range) -> Done<Reply> {
+        let shown = |name: &str, _: &str| Ok(json::write(&name)?);
+        self.page_of(Partition::new(REGISTRY)?, "", range, shown)
+            .await
+    }
+
     /// Puts the tenant's name where all of them are listed. A name of a tenant that was never finished
     /// does no harm there.
     async fn register(&self) -> Done<()> {
@@ -187,7 +196,13 @@ impl<H: Host> Administration<'_, H> {
     pub(super) async fn update_tenant(&self, settings: TenantChange) -> Done<Reply> {
         // The new algorithm takes over once its key has been announced for long enough; until then,
         // tokens are signed as before.
-        self.announce(settings.algorithm).await?;
+        if let Some(algorithm) = settings.algorithm {
+            // Nothing is announced for a change that is refused.
+            let name = self.tenant_name();
+            let mut found = self.load_known::<Tenant>(&name, "tenant").await?;
+            change(&mut found.record, settings.clone())?;
+            self.announce(algorithm).await?;
+        }
         let detail = [self.tenant.as_str(), ":", &settings.names()].concat();
         self.edit(
             &self.tenant_name(),

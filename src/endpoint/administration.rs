@@ -202,13 +202,16 @@ impl<H: Host> Issuer<H> {
         let token = token.ok_or(Reason::NoToken)?;
         if *template == BOOTSTRAP {
             let reply = self.first_administrator(&tenant, token, request, now);
-            return respond(&tenant, *template, *status, reply.await?);
+            return respond(&tenant, template, *status, reply.await?);
         }
         let caller = self.caller(&tenant, token, now, context).await?;
         if !roles.iter().any(|role| caller.holds(role)) {
             return Err(Reason::RoleMissing.into());
         }
         let mut members = body(request)?;
+        if members.has("ifMatch") || members.has("idempotencyKey") {
+            return Err(invalid("`If-Match` and `Idempotency-Key` are headers"));
+        }
         let mut put = |name: &str, value| {
             // What the path or a header says cannot be said again.
             members
@@ -227,8 +230,9 @@ impl<H: Host> Issuer<H> {
             if !["cursor", "limit"].contains(&name) {
                 return Err(invalid("the query takes `cursor` and `limit` only"));
             }
+            let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
             let value = match value.parse() {
-                Ok(number) if name == "limit" => Value::Whole(number),
+                Ok(number) if name == "limit" && is_number => Value::Whole(number),
                 _ => Value::Text(value.to_owned()),
             };
             put(name, value)?;
@@ -241,7 +245,7 @@ impl<H: Host> Issuer<H> {
         let command = Command::read(act, members, preconditions, &source);
         let command = command.map_err(|error| invalid(&error.to_string()))?;
         let reply = self.administer_as(&caller, command, now).await?;
-        respond(&tenant, *template, *status, reply)
+        respond(&tenant, template, *status, reply)
     }
 
     /// Who asks, with the app roles that the token has and that are still assigned: who was disabled or
@@ -406,6 +410,8 @@ fn respond(
     if let (Some(id), 201) = (&reply.created, status) {
         let collection = match template {
             "tenants" => ["/", id, "/admin/v1/tenant"].concat(),
+            // There is nothing to get of a single key.
+            "keys" => return Ok(response.uncached()),
             BOOTSTRAP => ["/", tenant.as_str(), "/admin/v1/applications/", id].concat(),
             template => {
                 let mut path = ["/", tenant.as_str(), "/admin/v1/", template, "/"].concat();

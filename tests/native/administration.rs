@@ -376,7 +376,7 @@ fn an_algorithm_that_the_host_lacks_is_refused_before_anything_is_written() {
         json!({"createApi": {"tenant": "demo", "identifier": "a:b", "algorithm": "RS256"}}),
         json!({"rotateKey": {"tenant": "demo", "algorithm": "RS256"}}),
     ] {
-        let text = assert_refused(&world, command, "failed");
+        let text = assert_refused(&world, command, "invalid");
         assert!(text.contains("RS256"), "{text}");
     }
 }

@@ -178,7 +178,9 @@ fn release_flags(inlining: u8) -> String {
     let home = std::env::var("CARGO_HOME")
         .or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")))
         .unwrap_or_default();
-    format!("-Cllvm-args=--inline-threshold={inlining} --remap-path-prefix={home}/registry/src=crates")
+    format!(
+        "-Cllvm-args=--inline-threshold={inlining} --remap-path-prefix={home}/registry/src=crates"
+    )
 }
 
 fn optimise(wasm: &Path) -> Result<()> {
