@@ -43,7 +43,7 @@ export function administration(issuer, { clientId, clientSecret }) {
  */
 export async function firstAdministrator(origin, secret) {
   const at = { url: origin, tenant: TENANT };
-  const { body } = await bootstrap(at, secret, { displayName: "Administrator" }, () => {});
+  const { body } = await bootstrap(at, secret, { displayName: "Demo" }, () => {});
   return { clientId: body.clientId, clientSecret: body.secret };
 }
 

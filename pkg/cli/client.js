@@ -173,6 +173,14 @@ function tokenFailure(error, { url, tenant, clientId }) {
             : undefined,
     });
   }
+  // RFC 6749 section 5.2: a 401 comes with a challenge, which the library reports instead of the body.
+  if (error instanceof oauth.WWWAuthenticateChallengeError) {
+    return new CliError(`no token for ${clientId}: client authentication failed`, {
+      exit: EXIT.forbidden,
+      code: "invalid_client",
+      hint: "Check the client id and the secret; store them anew with `edgemint login`",
+    });
+  }
   const status = /** @type {any} */ (error)?.status ?? /** @type {any} */ (error)?.cause?.status;
   if (status === 404) {
     return new CliError(`there is no tenant ${tenant} at ${url}`, {

@@ -68,13 +68,12 @@ export class DirectoryObject extends DurableObject {
    */
   commit(writes, partition) {
     this.#check(partition);
-    const names = writes
+    const changed = writes
       .filter(({ value, expected }) => value !== null || expected !== null)
-      .map(({ name }) => name)
-      .filter((name) => isReplicated(partition, name));
-    if (names.length === 0) return this.#records.commit(writes);
+      .filter(({ name }) => isReplicated(partition, name));
+    if (changed.length === 0) return this.#records.commit(writes);
     this.#outbox.open();
-    const committed = this.#records.commit(writes, () => this.#outbox.add(partition, names));
+    const committed = this.#records.commit(writes, () => this.#outbox.add(partition, changed));
     if (committed.versions !== undefined) this.ctx.waitUntil(this.#replicate());
     return committed;
   }

@@ -11,6 +11,11 @@ import { kvKey, writeRecord } from "./kv-record.js";
 const RUN = 500;
 /** Copies at the same time: the platform opens six connections. */
 const AT_ONCE = 6;
+/**
+ * Milliseconds that a new record waits: its secret and its roles come right after it. As long as KV has no
+ * copy the object is asked; a copy without them would be believed for as long as caches keep it.
+ */
+const NEWBORN = 2000;
 /** Milliseconds until the next try; twice as many each time, `DOUBLINGS` times. */
 export const RETRY = 1000;
 const DOUBLINGS = 6;
@@ -63,10 +68,12 @@ export class Outbox {
     this.#made = true;
   }
 
-  /** These records have changed. @param {string} partition @param {string[]} names */
-  add(partition, names) {
+  /** These records have changed. @param {string} partition @param {import("../index.d.ts").StoreWrite[]} writes */
+  add(partition, writes) {
     const time = Date.now();
-    for (const name of names) this.#sql.exec(ADD, name, partition, time);
+    for (const { name, expected } of writes) {
+      this.#sql.exec(ADD, name, partition, expected === null ? time + NEWBORN : time);
+    }
   }
 
   /** When the next copy is to be made, in milliseconds; null if there is none to make. */

@@ -97,7 +97,8 @@ fn digest(label: &[u8], text: &str) -> [u8; 32] {
 }
 
 impl<H: Host> Issuer<H> {
-    /// Makes an administrator in the tenant, and the tenant if there is none: once for a bootstrap secret.
+    /// Makes an administrator in the tenant, and the tenant of that name for people if there is none: once
+    /// for a bootstrap secret.
     pub(crate) async fn bootstrap(
         &self,
         secret: &BootstrapSecret,
@@ -136,7 +137,10 @@ impl<H: Host> Issuer<H> {
                 tenant: tenant.clone(),
                 act: super::Act::CreateTenant(NewTenant {
                     id: None,
-                    settings: TenantChange::default(),
+                    settings: TenantChange {
+                        display_name,
+                        ..TenantChange::default()
+                    },
                     administrator: None,
                 }),
                 condition: None,
@@ -148,7 +152,7 @@ impl<H: Host> Issuer<H> {
             }
         }
         let keys = administration.tenant_keys().await?;
-        let made = administration.administrator(display_name, &keys)?;
+        let made = administration.administrator(None, &keys)?;
         let id = &made.application.client_id;
         let mut transaction = Transaction::default().tell("administrator_created", id.as_str());
         let name = Name::Application(tenant.clone(), id.clone());

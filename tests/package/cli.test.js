@@ -202,7 +202,7 @@ test("an application gets a secret and an app role, and with them a token that v
 test("exit codes and the code of the problem say what went wrong", async () => {
   await fails(["apis", "create", "api://orders"], 4, /\(exists\)/);
   await fails(["apis", "show", "api://none"], 3, /\(not_found\)/);
-  await fails(["apis", "create", "not a uri"], 2, /\(invalid_request\)/);
+  await fails(["apis", "create", "not a uri"], 2, /\(invalid\)/);
   await fails(["apps", "nonsense"], 2, /--help/);
   await fails(["apps", "list", "--bogus"], 2, /bogus/);
   const env = {

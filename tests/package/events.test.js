@@ -11,13 +11,10 @@ import { MASTER_KEY, register, tokenRequest } from "../workerd/world.js";
 
 /** An issuer with an application. @param {Partial<import("edgemint").IssuerOptions>} options */
 async function start(options) {
-  const issuer = createIssuer({
-    baseUrl: "https://auth.example.com",
-    masterKey: MASTER_KEY,
-    store: memoryStore(),
-    ...options,
-  });
-  const { clientId, secret, scope } = await register(issuer.admin);
+  const store = memoryStore();
+  const shared = { baseUrl: "https://auth.example.com", masterKey: MASTER_KEY, store };
+  const { clientId, secret, scope } = await register(createIssuer({ ...shared, onEvent() {} }).admin);
+  const issuer = createIssuer({ ...shared, ...options });
   const ask = (client_secret = secret) =>
     issuer.fetch(tokenRequest({ client_id: clientId, client_secret, scope }));
   return { ask, clientId };

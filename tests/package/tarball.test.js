@@ -36,6 +36,7 @@ test("the tarball holds the entries, their types, two modules of wasm and the co
     "LICENSE-APACHE",
     "LICENSE-MIT",
     "README.md",
+    "acts.d.ts",
     "administration.js",
     "cli/client.js",
     "cli/commands/apis.js",

@@ -73,15 +73,19 @@ describe("a directory in an object", () => {
   /** @param {string} partition @param {string} name */
   const copy = async (partition, name) => (await act("copies", "get", partition, name))?.value ?? null;
 
-  test("is copied to KV at once, and read there with its version", async () => {
+  test("is copied to KV, a new record after a moment and a change at once, and read there with its version", async () => {
     const partition = fresh();
     const version = await act("objects", "put", partition, "tenant", '"1"', null, null);
-    await comes("the copy", async () => (await copy(partition, "tenant")) === '"1"', 1);
+    assert.equal(await copy(partition, "tenant"), null, "what belongs to it may follow");
+    await comes("the copy", async () => (await copy(partition, "tenant")) === '"1"', 5);
     assert.deepEqual(await act("copies", "get", partition, "tenant"), { value: '"1"', version });
-    const ends = Math.floor(Date.now() / 1000) + 2;
+    await sleep(1100);
+    await act("objects", "put", partition, "tenant", '"2"', version, null);
+    await comes("the copy", async () => (await copy(partition, "tenant")) === '"2"', 1);
+    const ends = Math.floor(Date.now() / 1000) + 6;
     await act("objects", "put", partition, "application/a", "{}", null, ends);
-    await comes("the copy", async () => (await copy(partition, "application/a")) === "{}", 1);
-    await comes("the end of both", async () => (await copy(partition, "application/a")) === null, 4);
+    await comes("the copy", async () => (await copy(partition, "application/a")) === "{}", 5);
+    await comes("the end of both", async () => (await copy(partition, "application/a")) === null, 8);
   });
 
   test("copies what a token needs, and nothing else", async () => {
