@@ -4,6 +4,7 @@ use super::Administration;
 use super::applications::check_name;
 use super::command::{ApiChange, NewApi, NewRole};
 use super::error::{Done, exists, invalid, missing};
+use super::keys::ANNOUNCEMENT;
 use super::records::{Reply, Transaction, document, version};
 use super::set;
 use super::tenants::check_lifetime;
@@ -72,11 +73,17 @@ impl<H: Host> Administration<'_, H> {
         };
         self.change_api(&mut api, settings)?;
         let identifier = api.identifier.clone();
-        // Nobody has its tokens yet: the first key of an algorithm may sign at once.
+        // Nobody has its tokens yet: the first key of an algorithm may sign at once. But where another
+        // algorithm is still being announced, tokens of other APIs would be signed with it, too.
         let mut transaction = Transaction::default().tell("api_created", identifier.as_str());
         if let Some(algorithm) = api.algorithm {
             let mut at_hand = self.ring().await?;
-            self.ensure_key(&mut at_hand, algorithm, self.now).await?;
+            let starts = if at_hand.ring.is_settled(self.now) {
+                self.now
+            } else {
+                self.now.plus(ANNOUNCEMENT)
+            };
+            self.ensure_key(&mut at_hand, algorithm, starts).await?;
             self.put_ring(&mut transaction, &at_hand)?;
         }
         let at = transaction.writes.len();
@@ -129,14 +136,10 @@ impl<H: Host> Administration<'_, H> {
 
     pub(super) async fn delete_api(&self, identifier: ApiUri) -> Done<Reply> {
         let identifier = &identifier;
-        let name = self.api_name(identifier);
-        let found = self.load_known::<Api>(&name, "API").await?;
-        let mut transaction = Transaction::default().tell("api_deleted", identifier.as_str());
-        transaction.delete(name.clone(), found.expected)?;
-        match self.commit(transaction, &Reply::default()).await? {
-            None => Ok(Reply::default()),
-            Some(_) => Err(self.busy("API", &name)),
-        }
+        self.remove(&self.api_name(identifier), "API", &|_: &Api| {
+            Ok(Transaction::default().tell("api_deleted", identifier.as_str()))
+        })
+        .await
     }
 
     fn change_api(&self, api: &mut Api, given: ApiChange) -> Done<()> {

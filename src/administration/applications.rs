@@ -141,6 +141,10 @@ impl<H: Host> Administration<'_, H> {
             check(&application)?;
             let text = json::write(&application)?;
             let id = application.client_id;
+            if ids.contains(&id) {
+                let why = ["application `", id.as_str(), "` is in the import twice"].concat();
+                return Err(invalid(&why));
+            }
             transaction.put(self.application_name(&id), text, Expected::Absent)?;
             transaction = transaction.tell("application_created", id.as_str());
             ids.push(id);
@@ -219,14 +223,11 @@ impl<H: Host> Administration<'_, H> {
     pub(super) async fn delete_application(&self, id: ClientId) -> Done<Reply> {
         let id = &id;
         let name = self.application_name(id);
-        let found = self.load_known::<Application>(&name, "application").await?;
-        self.caller.must_outrank(&found.record)?;
-        let mut transaction = Transaction::default().tell("application_deleted", id.as_str());
-        transaction.delete(name.clone(), found.expected)?;
-        match self.commit(transaction, &Reply::default()).await? {
-            None => Ok(Reply::default()),
-            Some(_) => Err(self.busy("application", &name)),
-        }
+        self.remove(&name, "application", &|application: &Application| {
+            self.caller.must_outrank(application)?;
+            Ok(Transaction::default().tell("application_deleted", id.as_str()))
+        })
+        .await
     }
 
     pub(super) async fn end_application_sessions(&self, id: ClientId) -> Done<Reply> {

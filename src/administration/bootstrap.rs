@@ -114,6 +114,10 @@ impl<H: Host> Issuer<H> {
             repetition: None,
             now,
         };
+        // A slip costs no secret.
+        if let Some(name) = &display_name {
+            check_name(name)?;
+        }
         let used = Write {
             name: secret.name(),
             value: Some(format!(

@@ -391,7 +391,9 @@ impl Act {
                 | Self::RemoveRoles(..)
                 | Self::UpdateApi(..)
                 | Self::DeleteApi(_)
+                | Self::RemoveKey(_)
                 | Self::EndApplicationSessions(_)
+                | Self::EndTenantSessions
         )
     }
 

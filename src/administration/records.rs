@@ -239,6 +239,24 @@ impl<H: Host> Administration<'_, H> {
         Err(self.busy(what, name))
     }
 
+    /// Deletes a record in the state that `allow` has seen, which answers what is written with it.
+    pub(super) async fn remove<T: Member>(
+        &self,
+        name: &Name,
+        what: &str,
+        allow: &dyn Fn(&T) -> Done<Transaction>,
+    ) -> Done<Reply> {
+        for _ in 0..ROUNDS {
+            let found = self.load_known::<T>(name, what).await?;
+            let mut transaction = allow(&found.record)?;
+            transaction.delete(name.clone(), found.expected)?;
+            if self.commit(transaction, &Reply::default()).await?.is_none() {
+                return Ok(Reply::default());
+            }
+        }
+        Err(self.busy(what, name))
+    }
+
     /// It would have to be tried for ever.
     pub(super) fn busy(&self, what: &str, name: &Name) -> AdministrationError {
         let named = [what, " `", name.id(), "`"].concat();
@@ -268,8 +286,13 @@ impl<H: Host> Administration<'_, H> {
             let write = self.keep(repetition, reply).await?;
             transaction.writes.push(write);
         }
-        let partition = self.partition()?;
+        let (partition, writes) = (self.partition()?, transaction.writes.len());
         match self.store().commit(&partition, &transaction.writes).await? {
+            // Trying again would do it twice where the store has no transactions.
+            Commit::Conflict(at) if self.repetition.is_some() && at + 1 == writes => {
+                let why = "the same request is being carried out; repeat it";
+                return Err(AdministrationError::Conflict(why.to_owned()));
+            }
             Commit::Conflict(at) => return Ok(Some(at)),
             Commit::Done(_) => {}
         }

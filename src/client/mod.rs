@@ -12,6 +12,7 @@ use crate::api::{ADMIN_API, Api, ApiUri, Assignment, RoleName};
 use crate::json::{named, record};
 use crate::text::text_type;
 use crate::time::UnixTime;
+use crate::verification::Claims;
 
 pub(crate) use authentication::{Credentials, authenticate};
 pub(crate) use budget::{Budget, Claim};
@@ -80,6 +81,12 @@ impl Application {
     #[must_use]
     pub fn roles_on(&self, api: &Api) -> &[RoleName] {
         self.assigned(api.identifier.as_str(), api.created_at)
+    }
+
+    /// Whether an access token is still this application's: it is enabled, and no other of this id had the
+    /// token before it was registered.
+    pub(crate) fn owns(&self, token: &Claims) -> bool {
+        !self.disabled && token.iat >= self.created_at
     }
 
     /// The roles that it was granted on the administration.

@@ -47,7 +47,7 @@ impl<H: Host> Issuer<H> {
         // Who was disabled, or lost the role, since the token was made, signs nobody in any more.
         let (store, directory) = (self.host().store(), self.directory());
         let client = directory.application(store, tenant, &claims.client_id, now);
-        let client = client.await?.filter(|client| !client.disabled);
+        let client = client.await?.filter(|client| client.owns(&claims));
         let assigned = client.as_ref().map(|client| client.administrative_roles());
         if !assigned.is_some_and(|roles| roles.iter().any(|held| held.as_str() == role)) {
             return Err(Reason::RoleMissing);

@@ -175,7 +175,8 @@ impl<H: Host> Issuer<H> {
         let mut context = Context::default();
         let answer = self.administration(request, now, &mut context).await;
         let mut response = answer.unwrap_or_else(|error| {
-            self.report(&mut context, event(&error, now));
+            let event = event(&error, context.act, now);
+            self.report(&mut context, event);
             Response::problem(&error)
         });
         if request.method == "HEAD" {
@@ -198,6 +199,7 @@ impl<H: Host> Issuer<H> {
         };
         context.tenant = Some(tenant.to_string());
         let (_, template, act, roles, status) = route;
+        context.act = Some(act);
         let token = request.authorization.and_then(bearer);
         let token = token.ok_or(Reason::NoToken)?;
         if *template == BOOTSTRAP {
@@ -226,9 +228,9 @@ impl<H: Host> Issuer<H> {
             put(name, Value::Text(value))?;
         }
         for (name, value) in Form::parse(request.query().as_bytes())?.iter() {
-            // What is in a URL ends up in logs: nothing else is taken from there.
-            if !["cursor", "limit"].contains(&name) {
-                return Err(invalid("the query takes `cursor` and `limit` only"));
+            // What is in a URL ends up in logs: it holds where a page starts and ends, and no secret.
+            if name != "cursor" && name != "limit" {
+                return Err(Reason::ParameterInUrl(name.to_owned()).into());
             }
             let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
             let value = match value.parse() {
@@ -264,7 +266,8 @@ impl<H: Host> Issuer<H> {
         }
         let (store, directory) = (self.host().store(), self.directory());
         let client = directory.application(store, tenant, &claims.client_id, now);
-        let Some(client) = client.await?.filter(|client| !client.disabled) else {
+        let client = client.await?.filter(|client| client.owns(&claims));
+        let Some(client) = client else {
             return Err(Reason::InvalidToken("of an application that is gone or disabled").into());
         };
         let assigned = client.administrative_roles();
@@ -295,10 +298,12 @@ impl<H: Host> Issuer<H> {
     }
 }
 
-fn event(error: &AdministrationError, now: UnixTime) -> Event {
+/// The act and the kind of error: what the caller is told quotes the request, which may hold a secret
+/// where nobody expects one.
+fn event(error: &AdministrationError, act: Option<&str>, now: UnixTime) -> Event {
     match error {
         AdministrationError::Failed(reason) => Event::of(reason, now),
-        error => Event::new(Kind::Refused, error.code(), Some(error.to_string()), now),
+        error => Event::new(Kind::Refused, error.code(), act.map(str::to_owned), now),
     }
 }
 

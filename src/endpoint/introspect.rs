@@ -126,7 +126,7 @@ impl<H: Host> Issuer<H> {
         }
         let (store, directory) = (self.host().store(), self.directory());
         let owner = directory.application(store, party.tenant_name, &claims.client_id, now);
-        let owner = owner.await?.filter(|owner| !owner.disabled);
+        let owner = owner.await?.filter(|owner| owner.owns(&claims));
         let Some(owner) = owner else {
             return Ok(None);
         };

@@ -85,6 +85,8 @@ struct Health {
 struct Context {
     tenant: Option<String>,
     client_id: Option<String>,
+    /// What an administrator asks for.
+    act: Option<&'static str>,
     /// Whether errors are problem details: RFC 9457.
     is_problem: bool,
     /// Whether a person reads the answer.

@@ -99,6 +99,8 @@ pub struct Issue {
     pub(crate) api: ApiUri,
     pub(crate) scopes: Vec<RoleName>,
     pub(crate) claims: Object,
+    /// When the user consented.
+    pub(crate) since: UnixTime,
     /// No token of the grant lives longer.
     pub(crate) ends: UnixTime,
     pub(crate) refresh: Option<Successor>,
@@ -229,6 +231,7 @@ record!(Issue {
     api = "api",
     scopes = "scopes",
     claims = "claims",
+    since = "since",
     ends = "ends",
     refresh = "refresh",
 });

@@ -410,6 +410,7 @@ impl Grant {
             api: granted.api.clone(),
             scopes,
             claims: self.claims.clone(),
+            since: self.created_at,
             ends: self.absolute_end(&terms.policy),
             refresh: proof.map(successor),
         })

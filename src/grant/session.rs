@@ -72,7 +72,8 @@ impl Exchange {
         };
         issuer.saw_api(&party.client.client_id, &issue.api);
         let mut scopes = issue.scopes;
-        scopes.retain(|scope| api.scope(scope).is_some());
+        // What was consented to on an API of that name that is gone is not consent to this one.
+        scopes.retain(|scope| issue.since >= api.created_at && api.scope(scope).is_some());
         if scopes.is_empty() {
             return Err(Reason::ScopeWithdrawn);
         }

@@ -268,6 +268,12 @@ impl KeyRing {
         algorithms.any(|known| known == algorithm)
     }
 
+    /// Whether every algorithm of the ring has a key that signs.
+    pub(crate) fn is_settled(&self, now: UnixTime) -> bool {
+        let mut algorithms = self.keys.iter().map(|key| key.public.algorithm());
+        algorithms.all(|algorithm| self.active(algorithm, now).is_some())
+    }
+
     /// The key to sign with now: the active one of the preferred algorithm or, until that has one, the
     /// newest of any other. So a change of algorithm takes effect when its first key starts, and no
     /// request fails before.

@@ -1,6 +1,18 @@
 //! The administration API: who may call which route, what it answers, and that nobody becomes more than
 //! an administrator made them.
 
+mod bootstrap;
+mod escalation;
+mod faults;
+mod import;
+mod keys;
+mod lifecycle;
+mod listing;
+mod protocol;
+mod repetition;
+mod trail;
+mod versions;
+
 use edgemint::endpoint::ROUTES;
 use serde_json::{Value, json};
 
@@ -22,6 +34,12 @@ const ROLES: [&str; 12] = [
     "Tenant.ReadWrite.All",
 ];
 const ADMIN: &str = "urn:edgemint:admin";
+/// The same in a path, and the API of the demo.
+const ADMIN_PATH: &str = "urn%3Aedgemint%3Aadmin";
+const ORDERS_PATH: &str = "api%3A%2F%2Forders";
+const DEFAULT: &str = "api://orders/.default";
+/// A secret that comes from elsewhere.
+const BROUGHT: &str = "brought-along-0123456789-0123456789";
 
 impl World {
     /// An application of the tenant with these roles on the administration, and an access token of it.
@@ -59,13 +77,48 @@ impl World {
     }
 
     fn admin(&self, token: &str, method: &str, path: &str, body: Value) -> Answer {
-        let call = Call::get(&format!("/demo/admin/v1/{path}")).method(method);
-        let call = if body.is_null() {
-            call
-        } else {
-            call.json(&body)
-        };
-        self.send(&call.bearer(token))
+        self.send(&request(token, method, path, &body))
+    }
+
+    /// Reads a document of the administration.
+    #[track_caller]
+    fn read(&self, token: &str, path: &str) -> Value {
+        self.admin(token, "GET", path, Value::Null).accepted()
+    }
+
+    /// Checks that `act` leaves everything that is stored as it is.
+    #[track_caller]
+    fn unchanged<T>(&self, act: impl FnOnce() -> T) -> T {
+        let before = self.around.store.memory.dump();
+        let done = act();
+        assert_eq!(self.around.store.memory.dump(), before);
+        done
+    }
+}
+
+/// A request to the administration of `demo`.
+fn request(token: &str, method: &str, path: &str, body: &Value) -> Call {
+    let call = Call::get(&format!("/demo/admin/v1/{path}")).method(method);
+    let call = if body.is_null() {
+        call
+    } else {
+        call.json(body)
+    };
+    call.bearer(token)
+}
+
+impl Answer {
+    /// The document of an answer to what was made.
+    #[track_caller]
+    fn made(&self) -> Value {
+        assert_eq!(self.status(), 201, "{self:?}");
+        assert_eq!(self.header("cache-control"), Some("no-store"));
+        self.json()
+    }
+
+    #[track_caller]
+    fn etag(&self) -> String {
+        self.header("etag").expect("an ETag").to_owned()
     }
 }
 

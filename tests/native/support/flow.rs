@@ -6,10 +6,9 @@ use edgemint::administration::AdministrationError;
 use edgemint::endpoint::form::Form;
 use edgemint::key::{Algorithm, Signer};
 use edgemint::store::Key;
-use futures_executor::block_on;
 use serde_json::{Value, json};
 
-use super::{Answer, Call, Token, World};
+use super::{Answer, Call, Token, World, block_on};
 
 /// Where answers to authorization requests go.
 pub(crate) const CALLBACK: &str = "https://app.example.com/callback";

@@ -13,8 +13,9 @@ use edgemint::store::{
     Versioned, Write,
 };
 use edgemint::{Entropy, EntropyError, Host, UnixTime};
-use futures_executor::block_on;
 use sha2::{Digest, Sha256};
+
+use super::block_on;
 
 /// The RSA key of RFC 7638 section 3.1: public, so it can sign nothing.
 pub(crate) const RSA_JWK: &str = r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB"}"#;
@@ -130,6 +131,10 @@ pub(crate) struct TestStore {
     failing_put: Cell<Option<(usize, PutFault)>>,
     /// Somebody else writes just before the next write.
     rival: Cell<bool>,
+    /// What else happens just before the next transaction.
+    meanwhile: Cell<Option<Box<dyn FnOnce()>>>,
+    /// It makes several writes one after another.
+    lacks_transactions: Cell<bool>,
 }
 
 /// What the failing store says; it must never reach a caller.
@@ -147,6 +152,8 @@ impl TestStore {
             failing_read: Cell::new(None),
             failing_put: Cell::new(None),
             rival: Cell::new(false),
+            meanwhile: Cell::default(),
+            lacks_transactions: Cell::new(false),
         }
     }
 
@@ -193,6 +200,21 @@ impl TestStore {
         self.rival.set(true);
     }
 
+    /// Lets something else happen between the next command's reads and its writes.
+    pub(crate) fn let_happen_first(&self, act: impl FnOnce() + 'static) {
+        self.meanwhile.set(Some(Box::new(act)));
+    }
+
+    /// Takes the fault back. Returns whether it was still waiting for its write.
+    pub(crate) fn cancel_failing_put(&self) -> bool {
+        self.failing_put.take().is_some()
+    }
+
+    /// Makes this a store that cannot write several records as one.
+    pub(crate) fn lose_transactions(&self) {
+        self.lacks_transactions.set(true);
+    }
+
     /// The text stored under a key.
     pub(crate) fn text(&self, key: &Key) -> String {
         block_on(self.memory.get(key)).unwrap().unwrap().value
@@ -227,6 +249,28 @@ impl TestStore {
             }
             _ => write.await,
         }
+    }
+
+    /// What a store does that says nothing of transactions.
+    async fn one_by_one(
+        &self,
+        partition: &Partition,
+        writes: &[Write],
+    ) -> Result<Commit, StoreError> {
+        let mut versions = Vec::new();
+        for write in writes {
+            let key = Key::new(partition.clone(), write.name.clone()).unwrap();
+            let expected = write.expected.clone();
+            let put = match &write.value {
+                Some(value) => self.put(&key, value, expected, write.expires_at).await?,
+                None => self.delete(&key, expected).await?,
+            };
+            match put {
+                Put::Done(version) => versions.push(version),
+                Put::Conflict => return Ok(Commit::Conflict(versions.len())),
+            }
+        }
+        Ok(Commit::Done(versions))
     }
 
     /// Writes whatever the version: `text` makes the new text from the one that is there.
@@ -270,11 +314,17 @@ impl Store for TestStore {
     }
 
     async fn delete(&self, key: &Key, expected: Expected) -> Result<Put, StoreError> {
-        self.memory.delete(key, expected).await
+        self.write(self.memory.delete(key, expected)).await
     }
 
     /// One write, as far as counting and failing go.
     async fn commit(&self, partition: &Partition, writes: &[Write]) -> Result<Commit, StoreError> {
+        if let Some(act) = self.meanwhile.take() {
+            act();
+        }
+        if self.lacks_transactions.get() {
+            return self.one_by_one(partition, writes).await;
+        }
         self.writes.set(self.writes.get() + 1);
         if let (Some(first), true) = (writes.first(), self.rival.take()) {
             let key = Key::new(partition.clone(), first.name.clone()).unwrap();
@@ -298,6 +348,7 @@ impl Store for TestStore {
     fn guarantees(&self) -> Guarantees {
         Guarantees {
             atomic: self.promises_to_be_atomic.get(),
+            transactions: !self.lacks_transactions.get(),
             ..self.memory.guarantees()
         }
     }

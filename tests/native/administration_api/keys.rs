@@ -1,0 +1,264 @@
+//! Signing keys as an administrator sees them: requirements 38 and 47.
+
+use serde_json::{Value, json};
+
+use super::{DEFAULT, ORDERS_PATH, ROLES};
+use crate::support::{Client, Token, World};
+
+const DAY: u64 = 86_400;
+
+fn maintain(world: &World) -> Vec<String> {
+    let done = world.document(&json!({"maintain": {"tenant": "demo"}}));
+    let announced = done["announced"].as_array().unwrap().iter();
+    announced
+        .map(|kid| kid.as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn world() -> (World, Client) {
+    let world = World::demo();
+    let client = world.client(&["Orders.Read.All"]);
+    (world, client)
+}
+
+fn token(world: &World, client: &Client) -> Token {
+    world.token(&world.elsewhere().send(&client.asks(DEFAULT)))
+}
+
+#[test]
+fn r38_a_key_is_announced_14_days_before_its_90_are_over_and_once() {
+    let (world, client) = world();
+    // Its secret lives 180 days.
+    let first = token(&world, &client).kid().to_owned();
+    world.around.clock.pass(76 * DAY);
+    assert!(world.unchanged(|| maintain(&world)).is_empty());
+    world.around.clock.pass(1);
+    let [next] = &maintain(&world)[..] else {
+        panic!("one key");
+    };
+    for _ in 0..3 {
+        assert!(world.unchanged(|| maintain(&world)).is_empty());
+        world.around.clock.pass(DAY);
+    }
+    world.around.clock.pass(11 * DAY - 1);
+    let elsewhere = world.elsewhere();
+    assert_eq!(
+        elsewhere.published(),
+        [first.clone(), next.clone()],
+        "from the start"
+    );
+    assert_eq!(token(&world, &client).kid(), first);
+    world.around.clock.pass(1);
+    assert_eq!(token(&world, &client).kid(), next);
+    assert!(world.unchanged(|| maintain(&world)).is_empty());
+    // And so on.
+    world.around.clock.pass(76 * DAY + 1);
+    assert_eq!(maintain(&world).len(), 1);
+}
+
+#[test]
+fn r38_maintenance_serves_every_algorithm_and_may_be_cut_short() {
+    let (world, _) = world();
+    world.administer(json!({"rotateKey": {"tenant": "demo", "algorithm": "EdDSA", "starts": 0}}));
+    world.around.clock.pass(76 * DAY + 1);
+    for fault in [
+        crate::support::PutFault::BeforeWriting,
+        crate::support::PutFault::AfterWriting,
+    ] {
+        world.around.store.fail_put(0, fault);
+        let error = world.try_document(&json!({"maintain": {"tenant": "demo"}}));
+        assert_eq!(error.unwrap_err().code(), "store_unavailable");
+    }
+    assert!(maintain(&world).is_empty(), "it was written all the same");
+    assert_eq!(world.elsewhere().published().len(), 4);
+}
+
+#[test]
+fn r38_a_new_key_is_announced_for_two_hours_unless_it_is_said_otherwise() {
+    let (world, client) = world();
+    let (_, admin) = world.administrator(&ROLES);
+    let now = world.around.clock.now();
+    let first = token(&world, &client).kid().to_owned();
+    let made = world.admin(&admin, "POST", "keys", Value::Null);
+    let key = made.made();
+    let kid = key["kid"].as_str().unwrap();
+    let nothing_to_get = made.header("location");
+    assert_eq!(nothing_to_get, None, "{kid}");
+    assert_eq!(key["algorithm"], "ES256");
+    assert_eq!(
+        (&key["state"], &key["starts"]),
+        (&json!("announced"), &json!(now.plus(7_200)))
+    );
+    let state = || {
+        let listed = world.document(&json!({"listKeys": {"tenant": "demo"}}));
+        let items = listed["items"].as_array().unwrap().iter();
+        items
+            .map(|key| key["state"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(state(), ["active", "announced"]);
+    world.around.clock.pass(7_199);
+    assert_eq!(token(&world, &client).kid(), first);
+    world.around.clock.pass(1);
+    assert_eq!(token(&world, &client).kid(), kid);
+    assert_eq!(state(), ["retired", "active"]);
+    // In an emergency it starts now.
+    let admin = world.administrator(&ROLES).1;
+    let key = world
+        .admin(&admin, "POST", "keys", json!({"starts": 0}))
+        .made();
+    assert_eq!(
+        (&key["state"], &key["starts"]),
+        (&json!("active"), &json!(world.around.clock.now()))
+    );
+}
+
+#[test]
+fn r38_the_last_key_that_signs_cannot_be_removed() {
+    let (world, client) = world();
+    let first = token(&world, &client);
+    let (_, admin) = world.administrator(&ROLES);
+    let remove = |kid: &str| world.admin(&admin, "DELETE", &format!("keys/{kid}"), Value::Null);
+    world
+        .unchanged(|| remove(first.kid()))
+        .problem(409, "conflict");
+    // One that is announced does not sign yet.
+    world.admin(&admin, "POST", "keys", Value::Null).made();
+    world
+        .unchanged(|| remove(first.kid()))
+        .problem(409, "conflict");
+    let now = json!({"starts": 0});
+    world.admin(&admin, "POST", "keys", now).made();
+    // The key that signed the administrator's own token goes, too: it needs another one.
+    assert_eq!(remove(first.kid()).status(), 204);
+    assert!(
+        !world
+            .elsewhere()
+            .published()
+            .contains(&first.kid().to_owned())
+    );
+    world
+        .admin(&admin, "GET", "keys", Value::Null)
+        .problem(401, "invalid_token");
+    let last = token(&world, &client);
+    assert_ne!(last.kid(), first.kid());
+}
+
+#[test]
+fn r47_a_change_of_algorithm_fails_no_request_and_takes_effect_when_it_was_announced() {
+    for of_tenant in [true, false] {
+        let (world, client) = world();
+        let first = token(&world, &client);
+        let (_, admin) = world.administrator(&ROLES);
+        let path = if of_tenant {
+            "tenant".to_owned()
+        } else {
+            format!("apis/{ORDERS_PATH}")
+        };
+        let changed = world.admin(&admin, "PATCH", &path, json!({"algorithm": "EdDSA"}));
+        assert_eq!(changed.accepted()["algorithm"], "EdDSA");
+        // Verifiers know the keys of the moment before.
+        for _ in 0..24 {
+            assert_eq!(token(&world, &client).kid(), first.kid());
+            world.token(&world.send(&client.asks(DEFAULT)));
+            world.around.clock.pass(300);
+        }
+        let after = token(&world, &client);
+        assert_eq!(after.header["alg"], "EdDSA");
+        // What was signed before is still good.
+        assert!(
+            world
+                .elsewhere()
+                .published()
+                .contains(&first.kid().to_owned())
+        );
+        // Back again, at once: that key is there.
+        let (_, admin) = world.administrator(&ROLES);
+        let back = if of_tenant {
+            json!({"algorithm": "ES256"})
+        } else {
+            json!({"algorithm": null})
+        };
+        world.admin(&admin, "PATCH", &path, back).accepted();
+        assert_eq!(token(&world, &client).kid(), first.kid());
+    }
+}
+
+#[test]
+fn r47_a_new_api_with_an_algorithm_of_its_own_changes_no_other_tokens() {
+    let (world, client) = world();
+    let first = token(&world, &client);
+    let new = |identifier: &str, algorithm: &str| {
+        world.administer(json!({"createApi": {
+            "tenant": "demo", "identifier": identifier, "algorithm": algorithm,
+        }}));
+        let client = world.client(&[]);
+        let asked = world
+            .elsewhere()
+            .send(&client.asks(&format!("{identifier}/.default")));
+        Token::read(asked.accepted()["access_token"].as_str().unwrap())
+    };
+    // Nobody knows its tokens yet: it has the algorithm from the first one on.
+    assert_eq!(new("api://signed", "EdDSA").header["alg"], "EdDSA");
+    assert_eq!(token(&world, &client).kid(), first.kid());
+}
+
+#[test]
+fn r47_an_api_that_comes_while_an_algorithm_is_announced_waits_with_the_others() {
+    let (world, client) = world();
+    world.around.signer.learn_rsa();
+    let first = token(&world, &client);
+    world.administer(json!({"updateTenant": {"tenant": "demo", "algorithm": "EdDSA"}}));
+    world.administer(json!({"createApi": {
+        "tenant": "demo", "identifier": "api://new", "algorithm": "RS256",
+    }}));
+    assert_eq!(token(&world, &client).kid(), first.kid());
+    let new = world.client(&[]);
+    let asked = world.elsewhere().send(&new.asks("api://new/.default"));
+    assert_eq!(world.token(&asked).kid(), first.kid());
+    world.around.clock.pass(7_200);
+    assert_eq!(token(&world, &client).header["alg"], "EdDSA");
+    let asked = world.elsewhere().send(&new.asks("api://new/.default"));
+    let asked = Token::read(asked.accepted()["access_token"].as_str().unwrap());
+    assert_eq!(asked.header["alg"], "RS256");
+}
+
+#[test]
+fn a_change_that_is_refused_announces_no_key() {
+    let world = World::demo();
+    for command in [
+        json!({"updateTenant": {"tenant": "demo", "algorithm": "EdDSA", "accessTokenLifetime": 1}}),
+        json!({"updateTenant": {"tenant": "nobody", "algorithm": "EdDSA"}}),
+        json!({"updateTenant": {"tenant": "demo", "algorithm": "EdDSA", "ifMatch": "\"x\""}}),
+        json!({"updateTenant": {"tenant": "demo", "algorithm": "RS256"}}),
+        json!({"updateApi": {
+            "tenant": "demo", "identifier": "api://orders", "algorithm": "EdDSA", "displayName": "",
+        }}),
+        json!({"updateApi": {"tenant": "demo", "identifier": "api://x", "algorithm": "EdDSA"}}),
+        json!({"updateApi": {
+            "tenant": "demo", "identifier": "api://orders", "algorithm": "EdDSA", "ifMatch": "\"x\"",
+        }}),
+    ] {
+        world
+            .unchanged(|| world.try_document(&command))
+            .unwrap_err();
+    }
+}
+
+#[test]
+fn r47_resealing_twice_is_resealing_once() {
+    let (world, client) = world();
+    let rotated = world.elsewhere_with(crate::support::masters(2, Some(1)));
+    let (_, admin) = rotated.administrator(&ROLES);
+    let reseal = || {
+        rotated
+            .admin(&admin, "POST", "keys/reseal", Value::Null)
+            .accepted()
+    };
+    assert_eq!(reseal(), json!({"resealed": true}));
+    assert_eq!(rotated.unchanged(reseal), json!({"resealed": false}));
+    let keys = rotated.read(&admin, "keys");
+    assert_eq!(keys["sealedUnder"], json!([keys["master"]]));
+    let alone = world.elsewhere_with(crate::support::masters(2, None));
+    alone.token(&alone.send(&client.asks(DEFAULT)));
+}
