@@ -38,7 +38,7 @@ export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 export const WORKERD = workerd.default;
 const READY_WITHIN = 10_000;
 /** What a disk costs is not measured: where Linux has it, this is memory. */
-const MEMORY = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+export const MEMORY = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 /** The kernel's USER_HZ, in which /proc counts: 100 on every architecture that workerd runs on. */
 const MICROSECONDS_PER_TICK = 10_000;
 
@@ -115,7 +115,7 @@ async function answers(origin) {
  * User and system time of a process with all its threads: proc(5), fields 14 and 15.
  * @param {number} pid
  */
-function cpuTime(pid) {
+export function cpuTime(pid) {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) * MICROSECONDS_PER_TICK;

@@ -67,7 +67,10 @@ export class Client {
     }
   }
 
-  /** An access token for administration, kept in memory for as long as it lives. @returns {Promise<string>} */
+  /**
+   * An access token for administration, kept in memory for as long as it lives.
+   * @returns {Promise<string>}
+   */
   async token() {
     if (this.#token !== undefined && Date.now() < this.#token.until) return this.#token.text;
     this.#asked ??= requestToken(this.profile, { scope: ADMIN_SCOPE }, this.hint)
@@ -102,7 +105,10 @@ export class Client {
 export const pathOf = (...segments) =>
   segments.map((one) => `/${encodeURIComponent(one)}`).join("");
 
-/** The issuer of a tenant, under which everything of it is. @param {{ url: string, tenant: string }} profile */
+/**
+ * The issuer of a tenant, under which everything of it is.
+ * @param {{ url: string, tenant: string }} profile
+ */
 export const base = ({ url, tenant }) => `${url}/${encodeURIComponent(tenant)}`;
 
 /**
@@ -118,12 +124,23 @@ export async function bootstrap(at, secret, body, hint) {
     "idempotency-key": randomUUID(),
   };
   const init = { method: "POST", headers, body: JSON.stringify(body) };
-  return read(await send(new URL(`${base(at)}/admin/v1/bootstrap`), init, false, hint));
+  try {
+    return await read(await send(new URL(`${base(at)}/admin/v1/bootstrap`), init, false, hint));
+  } catch (error) {
+    if (!(error instanceof CliError) || error.code !== "invalid_token") throw error;
+    throw new CliError("the host's one-time secret is wrong, or was used", {
+      exit: EXIT.forbidden,
+      code: error.code,
+      hint: "Give the host a new BOOTSTRAP_SECRET",
+    });
+  }
 }
 
 /**
  * Asks the token endpoint, with client credentials.
- * @param {Profile} profile @param {Record<string, string>} parameters @param {(hint: string) => void} hint
+ * @param {Profile} profile
+ * @param {Record<string, string>} parameters
+ * @param {(hint: string) => void} hint
  * @returns {Promise<oauth.TokenEndpointResponse>}
  */
 export async function requestToken(profile, parameters, hint) {
@@ -151,9 +168,20 @@ export async function requestToken(profile, parameters, hint) {
   }
 }
 
+const WRONG_SECRET =
+  "Check the client id and the secret; store them anew with `edgemint login`";
+
 /** @param {unknown} error @param {Profile} profile */
 function tokenFailure(error, { url, tenant, clientId }) {
   if (error instanceof CliError) return error;
+  // RFC 6749 section 5.2: 401 is invalid_client, with a challenge.
+  if (error instanceof oauth.WWWAuthenticateChallengeError && error.status === 401) {
+    return new CliError(`no token for ${clientId}: client authentication failed`, {
+      exit: EXIT.forbidden,
+      code: "invalid_client",
+      hint: WRONG_SECRET,
+    });
+  }
   if (error instanceof oauth.ResponseBodyError && error.status !== 404) {
     const why = error.error_description ?? "no reason given";
     const refused = ["invalid_client", "unauthorized_client", "invalid_scope", "invalid_target"];
@@ -167,7 +195,7 @@ function tokenFailure(error, { url, tenant, clientId }) {
       code: error.error,
       hint:
         error.error === "invalid_client"
-          ? "Check the client id and the secret; store them anew with `edgemint login`"
+          ? WRONG_SECRET
           : error.error === "invalid_scope"
             ? `See the app roles that it has with \`edgemint apps show ${clientId}\``
             : undefined,
@@ -196,8 +224,9 @@ function tokenFailure(error, { url, tenant, clientId }) {
 
 /**
  * One request, repeated while the service says to come again later, or while nothing is lost by it.
- * @param {URL} url @param {RequestInit} init @param {boolean} repeatable whether it may be sent again
- * without knowing what became of it
+ * @param {URL} url
+ * @param {RequestInit} init
+ * @param {boolean} repeatable whether it may be sent again without knowing what became of it
  * @param {(hint: string) => void} hint
  */
 async function send(url, init, repeatable, hint) {

@@ -20,7 +20,9 @@ export async function connect(argv) {
  * Shows a list as its pages come: a table, or the API's document with the items of all pages.
  * @template T
  * @param {AsyncIterable<{ items: T[], next?: string }>} pages
- * @param {import("./output.js").Column<T>[]} columns @param {Global} argv @param {string} none what to say of nothing
+ * @param {import("./output.js").Column<T>[]} columns
+ * @param {Global} argv
+ * @param {string} none what to say of nothing
  */
 export async function showList(pages, columns, argv, none) {
   if (argv.json) {
@@ -49,8 +51,8 @@ export async function showList(pages, columns, argv, none) {
 }
 
 /**
- * A secret that was just made, the only time it is shown: alone on standard output, so that it can be
- * taken from there; what belongs to it on standard error.
+ * A secret that was just made, the only time it is shown: alone on standard output, so that it can
+ * be taken from there; what belongs to it on standard error.
  * @param {{ secret?: string, clientId: string, keyId: string, hint: string, ends?: number }} made
  */
 export async function showSecret({ secret, clientId, keyId, hint: start, ends }) {
@@ -67,7 +69,12 @@ export async function showSecret({ secret, clientId, keyId, hint: start, ends })
   await print(secret);
 }
 
-/** Nothing on standard output but what was asked for. @param {Global} argv @param {unknown} document @param {() => unknown} show */
+/**
+ * Nothing on standard output but what was asked for.
+ * @param {Global} argv
+ * @param {unknown} document
+ * @param {() => unknown} show
+ */
 export async function show(argv, document, show) {
   if (argv.json) await printJson(document);
   else await show();

@@ -26,8 +26,8 @@ export const EXIT_MEANINGS = [
 export class CliError extends Error {
   /**
    * @param {string} message what happened, and why; no full stop
-   * @param {{ exit?: number, code?: string, hint?: string }} [more] the exit code, the stable name of
-   * the failure, and what to do
+   * @param {{ exit?: number, code?: string, hint?: string }} [more] the exit code, the stable name
+   * of the failure, and what to do
    */
   constructor(message, { exit = EXIT.failed, code, hint } = {}) {
     super(message);
@@ -101,7 +101,11 @@ export function lineOf(command, error) {
   return `${told}${/[?!.]$/.test(told) ? "" : "."} ${error.hint}`;
 }
 
-/** Why a connection failed, which fetch hides in the cause. @param {unknown} error @returns {string} */
+/**
+ * Why a connection failed, which fetch hides in the cause.
+ * @param {unknown} error
+ * @returns {string}
+ */
 export function networkReason(error) {
   const cause = error instanceof Error ? (error.cause ?? error) : error;
   if (cause instanceof AggregateError && cause.errors.length > 0)

@@ -5,7 +5,11 @@ import { usage } from "./errors.js";
 /** @type {Record<string, number>} */
 const UNITS = { s: 1, m: 60, h: 3600, d: 86400 };
 
-/** Seconds: `90`, `10s`, `15m`, `12h`, `30d`. @param {string} option @param {string | undefined} text */
+/**
+ * Seconds: `90`, `10s`, `15m`, `12h`, `30d`.
+ * @param {string} option
+ * @param {string | undefined} text
+ */
 export function secondsOf(option, text) {
   if (text === undefined) return undefined;
   const [, number, unit = "s"] = /^(\d+)([smhd])?$/.exec(text) ?? [];
@@ -15,7 +19,11 @@ export function secondsOf(option, text) {
   return Number(number) * UNITS[unit];
 }
 
-/** A point in time: from now on, or a date. @param {string} option @param {string | undefined} text */
+/**
+ * A point in time: from now on, or a date.
+ * @param {string} option
+ * @param {string | undefined} text
+ */
 export function momentOf(option, text) {
   if (text === undefined) return undefined;
   if (/^\d+[smhd]$/.test(text)) {
@@ -34,7 +42,12 @@ export function momentOf(option, text) {
   return Math.floor(time / 1000);
 }
 
-/** What is given, without what is not. @template {Record<string, unknown>} T @param {T} members @returns {Partial<T>} */
+/**
+ * What is given, without what is not.
+ * @template {Record<string, unknown>} T
+ * @param {T} members
+ * @returns {Partial<T>}
+ */
 export function given(members) {
   const entries = Object.entries(members).filter(([, value]) => value !== undefined);
   return /** @type {Partial<T>} */ (Object.fromEntries(entries));

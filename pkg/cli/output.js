@@ -1,5 +1,5 @@
-// What is shown: tables, documents, times. Data goes to standard output, everything else to standard
-// error.
+// What is shown: tables, documents, times. Data goes to standard output, everything else to
+// standard error.
 
 import { styleText } from "node:util";
 import stringWidth from "string-width";
@@ -7,7 +7,10 @@ import { oneLine } from "./errors.js";
 
 /** @typedef {Parameters<typeof styleText>[0]} Style */
 
-/** Whether a stream takes colours: a terminal, and NO_COLOR does not say otherwise. @param {NodeJS.WriteStream} stream */
+/**
+ * Whether a stream takes colours: a terminal, and NO_COLOR does not say otherwise.
+ * @param {NodeJS.WriteStream} stream
+ */
 export function coloured(stream) {
   const { NO_COLOR, FORCE_COLOR, TERM } = process.env;
   if (NO_COLOR) return false;
@@ -20,7 +23,11 @@ export function paint(style, text, stream = process.stdout) {
   return coloured(stream) ? styleText(style, text, { validateStream: false }) : text;
 }
 
-/** Writes to standard output, no faster than it is taken. @param {string} text @returns {Promise<void>} */
+/**
+ * Writes to standard output, no faster than it is taken.
+ * @param {string} text
+ * @returns {Promise<void>}
+ */
 export async function write(text) {
   if (process.stdout.write(text)) return;
   await new Promise((resolve) => process.stdout.once("drain", () => resolve(undefined)));
@@ -36,7 +43,8 @@ export const printJson = (document) => print(JSON.stringify(document, null, 2));
 /**
  * A column of a table. One that is `loose` is cut to fit a terminal.
  * @template T
- * @typedef {{ title: string, of: (item: T) => string, loose?: boolean, style?: (item: T) => Style | undefined }} Column
+ * @typedef {{ title: string, of: (item: T) => string, loose?: boolean, style?: (item: T) => Style | undefined }}
+ * Column
  */
 
 /** Two spaces between columns, as `kubectl` and `docker` do: it can be cut with `awk` as well. */
@@ -54,7 +62,10 @@ export class Table {
     this.started = false;
   }
 
-  /** @param {T[]} items @returns {string} the lines for these items, with the heading before the first */
+  /**
+   * @param {T[]} items
+   * @returns {string} the lines for these items, with the heading before the first
+   */
   lines(items) {
     const rows = items.map((item) => this.columns.map(({ of }) => oneLine(of(item)) || "-"));
     for (const row of rows) {
@@ -89,7 +100,11 @@ export class Table {
     }
   }
 
-  /** @param {string[]} cells @param {number[]} widths @param {(column: Column<T>) => Style | undefined} style */
+  /**
+   * @param {string[]} cells
+   * @param {number[]} widths
+   * @param {(column: Column<T>) => Style | undefined} style
+   */
   #line(cells, widths, style) {
     const last = cells.length - 1;
     return cells
@@ -134,13 +149,20 @@ export function time(seconds, now = Date.now() / 1000) {
     : `${stamp(seconds)} (${distance(seconds - now)})`;
 }
 
-/** Likewise for a table: what is days away has no minute. @param {number | undefined | null} seconds */
+/**
+ * Likewise for a table: what is days away has no minute.
+ * @param {number | undefined | null} seconds
+ */
 export function shortTime(seconds, now = Date.now() / 1000) {
   const text = time(seconds, now);
   return seconds && Math.abs(seconds - now) >= 86400 ? text.replace(/ \d\d:\d\d/, "") : text;
 }
 
-/** The day and minute, here: `2026-11-21 10:54`. @param {number} seconds @param {boolean} [exact] with seconds */
+/**
+ * The day and minute, here: `2026-11-21 10:54`.
+ * @param {number} seconds
+ * @param {boolean} [exact] with seconds
+ */
 export function stamp(seconds, exact = false) {
   const at = new Date(seconds * 1000);
   if (Number.isNaN(at.getTime())) return `${seconds}`;
@@ -167,7 +189,12 @@ export function distance(seconds) {
   return seconds > 0 ? `in ${text}` : `${text} ago`;
 }
 
-/** `1 application`, `2 applications`. @param {number} count @param {string} noun @param {string} [many] */
+/**
+ * `1 application`, `2 applications`.
+ * @param {number} count
+ * @param {string} noun
+ * @param {string} [many]
+ */
 export const counted = (count, noun, many = `${noun}s`) =>
   `${count.toLocaleString("en")} ${count === 1 ? noun : many}`;
 

@@ -1,4 +1,5 @@
-// Which service, tenant and credentials a command speaks with: stored profiles, and the environment.
+// Which service, tenant and credentials a command speaks with: stored profiles, and the
+// environment.
 
 import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
@@ -63,7 +64,12 @@ export async function writeConfig(env, config) {
   }
 }
 
-/** Adds a profile, and makes it the current one. @param {Environment} env @param {string} name @param {Profile} profile */
+/**
+ * Adds a profile, and makes it the current one.
+ * @param {Environment} env
+ * @param {string} name
+ * @param {Profile} profile
+ */
 export async function storeProfile(env, name, profile) {
   const config = await readConfig(env);
   config.profiles = { ...config.profiles, [name]: profile };
@@ -72,8 +78,8 @@ export async function storeProfile(env, name, profile) {
 }
 
 /**
- * What a command speaks with. A profile that was named counts as it is; otherwise the environment goes
- * before the current one. A stored secret is only ever sent where it was stored for.
+ * What a command speaks with. A profile that was named counts as it is; otherwise the environment
+ * goes before the current one. A stored secret is only ever sent where it was stored for.
  * @param {Environment} env @param {Config} config @param {string | undefined} name
  * @returns {Profile}
  */

@@ -116,7 +116,11 @@ function program(args) {
 
 const ARRAYS = new Set(["_", "role", "scope", "value", "grantType", "redirectUri", "introspects"]);
 
-/** An option that takes one value, given twice, is a mistake. @param {Record<string, unknown>} argv @param {Set<string>} arrays */
+/**
+ * An option that takes one value, given twice, is a mistake.
+ * @param {Record<string, unknown>} argv
+ * @param {Set<string>} arrays
+ */
 function once(argv, arrays) {
   for (const [name, value] of Object.entries(argv)) {
     if (Array.isArray(value) && !arrays.has(name)) throw usage(`--${name} is there twice`);
@@ -135,7 +139,10 @@ const lower = (message) =>
 
 /**
  * The words that may come next: profiles after `--profile`, else commands and options.
- * @param {string} _current @param {any} argv @param {any} byDefault @param {(words: string[]) => void} done
+ * @param {string} _current
+ * @param {any} argv
+ * @param {any} byDefault
+ * @param {(words: string[]) => void} done
  */
 function complete(_current, argv, byDefault, done) {
   const words = process.argv.slice(process.argv.indexOf("--get-yargs-completions") + 1);

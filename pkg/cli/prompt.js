@@ -45,8 +45,8 @@ export async function confirm(question, yes) {
 }
 
 /**
- * A secret: from the environment, typed unseen, or a line of standard input. Never an argument, which
- * other users of the machine see and the shell remembers.
+ * A secret: from the environment, typed unseen, or a line of standard input. Never an argument,
+ * which other users of the machine see and the shell remembers.
  * @param {string} question @param {string | undefined} given from the environment
  */
 export async function askSecret(question, given) {

@@ -32,8 +32,8 @@ export interface KvStoreOptions {
  *
  * It promises neither atomic writes nor that a read sees the last write: KV does not. A location may
  * read what was there 30 seconds ago, so acts of administration that follow each other more quickly
- * can fail or lose each other's change. Make a directory in memory and put its records in bulk
- * (`examples/first-application.js`), or leave a minute between acts on the same record.
+ * can fail or lose each other's change: leave a minute between acts on the same record, or take
+ * `directoryStore`, which keeps directories in Durable Objects and only copies in KV.
  *
  * @example
  * ```js

@@ -11,6 +11,8 @@ import { kvKey, writeRecord } from "./kv-record.js";
 const RUN = 500;
 /** Copies at the same time: the platform opens six connections. */
 const AT_ONCE = 6;
+/** Copies whose end is noted at once: whatever leaves the object waits until its last write is durable. */
+const NOTED = 60;
 /**
  * Milliseconds that a new record waits: its secret and its roles come right after it. As long as KV has no
  * copy the object is asked; a copy without them would be believed for as long as caches keep it.
@@ -23,20 +25,28 @@ const DOUBLINGS = 6;
 const TELLING = 3;
 
 const EXISTS = "SELECT 1 FROM sqlite_master WHERE name = 'outbox'";
-/** `seq` counts the changes since the last copy; `due` is in milliseconds. */
+/**
+ * `seq` counts the changes since the last copy; `due` is in milliseconds. What has a copy that is out of
+ * date (rank 0) does not wait for an import's tens of thousands of new records (rank 1): whoever misses a
+ * copy asks the object, but nobody misses one that is wrong.
+ */
 const CREATE = `CREATE TABLE IF NOT EXISTS outbox (
   name TEXT PRIMARY KEY, partition TEXT NOT NULL,
-  seq INTEGER NOT NULL, tries INTEGER NOT NULL, due INTEGER NOT NULL
+  seq INTEGER NOT NULL, tries INTEGER NOT NULL, due INTEGER NOT NULL, rank INTEGER NOT NULL
 ) WITHOUT ROWID`;
-const ADD = `INSERT INTO outbox (name, partition, seq, tries, due) VALUES (?, ?, 1, 0, ?)
-  ON CONFLICT (name) DO UPDATE SET seq = outbox.seq + 1`;
+/** However many there are, the first ones are found at once. */
+const INDEX = "CREATE INDEX IF NOT EXISTS outbox_order ON outbox (rank, due)";
+const ADD = `INSERT INTO outbox (name, partition, seq, tries, due, rank) VALUES (?, ?, 1, 0, ?, ?)
+  ON CONFLICT (name) DO UPDATE SET seq = outbox.seq + 1, rank = 0`;
 const DUE = `SELECT name, partition, seq, tries FROM outbox WHERE due <= ?
-  ORDER BY due LIMIT ?`;
+  ORDER BY rank, due LIMIT ?`;
 const DONE = "DELETE FROM outbox WHERE name = ? AND seq = ?";
 /** It has changed while it was copied: not at once again, for KV's limit. */
-const AGAIN = "UPDATE outbox SET tries = 0, due = ? WHERE name = ?";
+const AGAIN = "UPDATE outbox SET tries = 0, due = ?, rank = 0 WHERE name = ?";
 const FAILED = "UPDATE outbox SET tries = tries + 1, due = ? WHERE name = ?";
-const NEXT = "SELECT min(due) AS due FROM outbox";
+const NEXT = `SELECT min(due) AS due FROM (
+  SELECT min(due) AS due FROM outbox WHERE rank = 0
+  UNION ALL SELECT min(due) FROM outbox WHERE rank = 1)`;
 
 /** @typedef {{ name: string, partition: string, seq: number, tries: number }} Row */
 
@@ -64,15 +74,21 @@ export class Outbox {
 
   /** Makes the table: before the transaction that adds to it. */
   open() {
-    if (!this.#made) this.#sql.exec(CREATE);
+    if (this.#made) return;
+    this.#sql.exec(CREATE);
+    this.#sql.exec(INDEX);
     this.#made = true;
   }
 
-  /** These records have changed. @param {string} partition @param {import("../index.d.ts").StoreWrite[]} writes */
+  /**
+   * These records have changed.
+   * @param {string} partition @param {import("../index.d.ts").StoreWrite[]} writes
+   */
   add(partition, writes) {
     const time = Date.now();
     for (const { name, expected } of writes) {
-      this.#sql.exec(ADD, name, partition, expected === null ? time + NEWBORN : time);
+      const isNew = expected === null;
+      this.#sql.exec(ADD, name, partition, isNew ? time + NEWBORN : time, isNew ? 1 : 0);
     }
   }
 
@@ -98,31 +114,54 @@ export class Outbox {
     await this.#storage.sync();
     for (let left = RUN; left > 0; ) {
       /** @type {import("./records.js").Rows<Row>} */
-      const due = this.#sql.exec(DUE, Date.now(), left);
+      const due = this.#sql.exec(DUE, Date.now(), Math.min(left, NOTED));
       const rows = due.toArray();
       if (rows.length === 0) return;
       left -= rows.length;
+      const queue = rows.values();
+      /** @type {Row[]} */
+      const failed = [];
       const copyRest = async () => {
-        for (let row = rows.shift(); row !== undefined; row = rows.shift()) await this.#copy(row);
+        for (const row of queue) if (!(await this.#copy(row))) failed.push(row);
       };
       await Promise.all(Array.from({ length: AT_ONCE }, copyRest));
+      this.#note(rows, new Set(failed));
+      // A KV that answers at once, as on this machine, would let nobody else have a turn in a whole run.
+      await new Promise((resolve) => setTimeout(resolve, 0));
     }
   }
 
-  /** @param {Row} row */
-  async #copy({ name, partition, seq, tries }) {
+  /** Makes one copy, and says whether it was made. @param {Row} row */
+  async #copy({ name, partition, tries }) {
     const key = kvKey(partition, name);
     const record = this.#records.readWhole(name);
     try {
       if (record === null) await this.#namespace.delete(key);
       else await writeRecord(this.#namespace, key, record.value, record.version, record.expiresAt);
+      return true;
     } catch (error) {
       if (tries + 1 >= TELLING) tell(`${key} is not copied to KV yet: ${error}`);
-      this.#sql.exec(FAILED, Date.now() + RETRY * 2 ** Math.min(tries, DOUBLINGS), name);
-      return;
+      return false;
     }
-    this.#sql.exec(DONE, name, seq);
-    this.#sql.exec(AGAIN, Date.now() + RETRY, name);
+  }
+
+  /**
+   * What came of copies. If the process ends before, they are made again: that does no harm.
+   * @param {Row[]} rows @param {Set<Row>} failed
+   */
+  #note(rows, failed) {
+    const time = Date.now();
+    this.#storage.transactionSync(() => {
+      for (const row of rows) {
+        const { name, seq, tries } = row;
+        if (failed.has(row)) {
+          this.#sql.exec(FAILED, time + RETRY * 2 ** Math.min(tries, DOUBLINGS), name);
+        } else {
+          this.#sql.exec(DONE, name, seq);
+          this.#sql.exec(AGAIN, time + RETRY, name);
+        }
+      }
+    });
   }
 }
 

@@ -11,6 +11,9 @@ const PAGE = 1000;
 const CREATE = `CREATE TABLE IF NOT EXISTS records (
   name TEXT PRIMARY KEY, value TEXT NOT NULL, version TEXT NOT NULL, expires_at INTEGER
 ) WITHOUT ROWID`;
+/** Where most records never expire: otherwise each alarm would read all of them. */
+const INDEX = `CREATE INDEX IF NOT EXISTS records_expiry ON records (expires_at)
+  WHERE expires_at IS NOT NULL`;
 const EXISTS = "SELECT 1 FROM sqlite_master WHERE name = 'records'";
 /** What has expired is absent, whether or not the alarm has come to it. */
 const LIVE = "(expires_at IS NULL OR expires_at > ?)";
@@ -33,6 +36,7 @@ const LIST = `SELECT name FROM records
   ORDER BY name LIMIT ?`;
 const CLEAR = "DELETE FROM records WHERE expires_at <= ?";
 const LEFT = "SELECT count(*) AS count, min(expires_at) AS next FROM records";
+const NEXT = "SELECT min(expires_at) AS next FROM records WHERE expires_at IS NOT NULL";
 
 /**
  * @template {Record<string, import("@cloudflare/workers-types").SqlStorageValue>} Row
@@ -190,6 +194,7 @@ export class Records {
 
   #make() {
     this.#sql.exec(CREATE);
+    if (this.#lasting) this.#sql.exec(INDEX);
     this.#made = true;
   }
 
@@ -217,10 +222,15 @@ export class Records {
 
   /** After rows were deleted: waits for the next expiry, or leaves nothing behind. */
   #settle() {
+    if (this.#lasting) {
+      /** @type {Rows<{ next: number | null }>} */
+      const rows = this.#sql.exec(NEXT);
+      return this.#expire(rows.one().next);
+    }
     /** @type {Rows<{ count: number, next: number | null }>} */
     const left = this.#sql.exec(LEFT);
     const { count, next } = left.one();
-    if (count > 0 || this.#lasting) return this.#expire(next);
+    if (count > 0) return this.#expire(next);
     this.#made = false;
     this.#alarm = null;
     this.#storage.deleteAll();

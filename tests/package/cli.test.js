@@ -97,12 +97,15 @@ test("init makes the tenant with the one-time secret and stores a profile for no
     input: `${BOOTSTRAP_SECRET}\n`,
   });
   assert.equal(out, "");
-  assert.match(err, new RegExp(`Made the tenant ${tenant}`));
+  assert.match(err, new RegExp(`The tenant ${tenant} has the administrator `));
   const path = join(folder, "config.json");
   assert.equal((await stat(path)).mode & 0o777, 0o600);
   const { clientSecret } = JSON.parse(await readFile(path, "utf8")).profiles[tenant];
   assert.ok(!err.includes(clientSecret), "the secret is not shown");
   await fails(["init", ...place], 4, /profile .* already \(exists\)/, { input: BOOTSTRAP_SECRET });
+  await fails(["init", ...place, "--profile", "again"], 5, /wrong, or was used/, {
+    input: BOOTSTRAP_SECRET,
+  });
 
   assert.match((await ok(["profiles"])).out, new RegExp(`\\* ${tenant} +${url}`));
   assert.equal((await json(["tenant", "show"])).displayName, "Contoso");
@@ -340,7 +343,8 @@ test("keys are rotated, sessions ended, events shown, and another tenant made", 
   const { items } = await json(["keys", "list"]);
   assert.ok(items.some((/** @type {any} */ key) => key.kid === kid && key.state === "announced"));
   await ok(["keys", "remove", kid, "--yes"]);
-  await ok(["keys", "reseal"]);
+  assert.match((await ok(["keys", "list"])).err, /sealed under the master key in use/);
+  assert.match((await ok(["keys", "reseal"])).err, /Nothing to do/);
   assert.deepEqual(await json(["sessions", "list", "nobody"]), { sessions: [] });
   await ok(["sessions", "end", "--user", "ada", "--yes"]);
   await ok(["sessions", "end", "--all", "--yes"]);

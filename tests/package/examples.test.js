@@ -54,59 +54,6 @@ async function token(parameters, tenant = "demo") {
   return answer;
 }
 
-describe("examples/first-application.js", () => {
-  const script = "examples/first-application.js";
-  /** @param {string} stderr */
-  const shown = (stderr) => ({
-    client_id: /^client id +(\S+)$/m.exec(stderr)?.[1] ?? "",
-    client_secret: /^client secret +(\S+)$/m.exec(stderr)?.[1] ?? "",
-  });
-
-  /** As `wrangler kv bulk put` stores them. @param {string} file */
-  async function store(file) {
-    for (const { key, value, metadata } of JSON.parse(file)) {
-      await worker.namespace.put(key, value, { metadata });
-    }
-  }
-
-  test("its records make a worker answer with a token to the id and secret that it printed", async () => {
-    const options = ["--tenant", "acme", "--api", "api://bills", "--roles", "Bills.Read,Bills.Pay"];
-    const { stdout, stderr } = await example([script, ...options, "--assign", "Bills.Read"], { MASTER_KEY });
-    const credentials = shown(stderr);
-    assert.ok(credentials.client_secret.startsWith("ems_"), stderr);
-    assert.ok(!stdout.includes(credentials.client_secret), "no secret is in the records");
-    await store(stdout);
-    const answer = await token({ ...credentials, scope: "api://bills/.default" }, "acme");
-    assert.equal(answer.scope, "api://bills/Bills.Read");
-  });
-
-  test("an application is added to records that it made before, and the first one goes on", async () => {
-    const [first, second] = [join(scratch, "first.json"), join(scratch, "second.json")];
-    const options = ["--tenant", "added", "--out"];
-    const one = await example([script, ...options, first], { MASTER_KEY });
-    const two = await example([script, ...options, second, "--from", first], { MASTER_KEY });
-    await store(await readFile(second, "utf8"));
-    const scope = "api://orders/.default";
-    const answers = [
-      await token({ ...shown(one.stderr), scope }, "added"),
-      await token({ ...shown(two.stderr), scope }, "added"),
-    ];
-    const kid = (/** @type {any} */ { access_token }) =>
-      JSON.parse(Buffer.from(access_token.split(".")[0], "base64url").toString()).kid;
-    assert.equal(kid(answers[0]), kid(answers[1]), "the tenant keeps its signing key");
-    assert.notEqual(shown(one.stderr).client_id, shown(two.stderr).client_id);
-  });
-
-  test("without a master key it says what to do and writes nothing", async () => {
-    await assert.rejects(example([script], { MASTER_KEY: "" }), (error) => {
-      const { code, stdout, stderr } = /** @type {any} */ (error);
-      assert.deepEqual([code, stdout], [1, ""]);
-      assert.match(stderr, /^error: .*MASTER_KEY/);
-      return true;
-    });
-  });
-});
-
 describe("examples/api.js", () => {
   /** @type {import("node:child_process").ChildProcess} */
   let api;
@@ -233,7 +180,7 @@ describe("the JavaScript in README.md", () => {
     });
 
     test(`is a Worker over KV and Durable Objects (${document})`, async () => {
-      const code = await snippet(document, "kvStore");
+      const code = await snippet(document, "directoryStore");
       // In workerd, where nothing looks packages up: by the files that the package names.
       const bundled = code
         .replaceAll('"edgemint"', '"../../pkg/workerd.js"')
@@ -254,25 +201,13 @@ describe("the JavaScript in README.md", () => {
   }
 });
 
-test("the act of administration in docs/deploy.md adds a signing key to the records", async () => {
-  const place = await mkdtemp(join(scratch, "deploy-"));
-  const file = join(place, "directory.json");
-  const script = join(folder, "examples/first-application.js");
-  await run(process.execPath, [script, "--out", file], { env: environment({ MASTER_KEY }) });
-  const path = await scratchFile("rotate.mjs", await snippet("docs/deploy.md", "rotateKey"));
-  const rotated = { cwd: place, env: environment({ MASTER_KEY }) };
-  const ring = async () => {
-    const records = JSON.parse(await readFile(file, "utf8"));
-    assert.ok(records.every((/** @type {any} */ { metadata }) => metadata.version.length > 0));
-    const found = records.find((/** @type {any} */ { key }) => key === "directory/demo:keys");
-    return JSON.parse(found.value).keys;
-  };
-  assert.equal((await ring()).length, 1);
-  await run(process.execPath, [path], rotated);
-  assert.equal((await ring()).length, 2);
-});
+/** The anchors of a document's headings, as GitHub makes them. @param {string} text */
+const anchors = (text) =>
+  [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+    heading.toLowerCase().replaceAll(/[^\w\- ]/g, "").replaceAll(" ", "-"),
+  );
 
-test("every link between the documents leads to a file", async () => {
+test("every link between the documents leads to a file, and to a heading in it", async () => {
   const { stdout } = await run("git", ["ls-files", "--cached", "--others", "--exclude-standard", "*.md"], {
     cwd: folder,
   });
@@ -280,12 +215,16 @@ test("every link between the documents leads to a file", async () => {
   const broken = [];
   for (const path of stdout.split("\n").filter(Boolean)) {
     const text = await readFile(join(folder, path), "utf8");
-    for (const [, link] of text.matchAll(/\]\(([^)\s#]+)[^)]*\)/g)) {
+    for (const [, link] of text.matchAll(/\]\(([^)\s]+)\)/g)) {
       if (/^[a-z]+:/.test(link)) continue;
       const target = new URL(link, pathToFileURL(join(folder, path)));
-      await readFile(target).catch((error) => {
-        if (error.code !== "EISDIR") broken.push(`${path}: ${link}`);
-      });
+      const { hash } = target;
+      target.hash = "";
+      const found = await readFile(target, "utf8").catch((error) =>
+        error.code === "EISDIR" ? "" : undefined,
+      );
+      const leads = found !== undefined && (hash === "" || anchors(found).includes(hash.slice(1)));
+      if (!leads) broken.push(`${path}: ${link}`);
     }
   }
   assert.deepEqual(broken, []);

@@ -197,6 +197,23 @@ describe("a directory in an object", () => {
     await comes("no alarm that is of no use", async () => (await act("", "look", partition)).alarm === null);
   });
 
+  test("copies a change before the new records of an import that are still to be copied", async () => {
+    const partition = fresh();
+    const version = await act("objects", "put", partition, "application/known", '"1"', null, null);
+    await comes("the first copy", async () => (await copy(partition, "application/known")) === '"1"', 5);
+    const names = Array.from({ length: 4000 }, (_, n) => `application/new-${n}`);
+    for (let from = 0; from < names.length; from += 500) {
+      const writes = names.slice(from, from + 500).map((name) => write(name, '"new"'));
+      await act("objects", "commit", partition, writes);
+    }
+    await sleep(1500);
+    await act("objects", "put", partition, "application/known", '"2"', version, null);
+    await comes("the change", async () => (await copy(partition, "application/known")) === '"2"', 2);
+    const { outbox } = await act("", "look", partition);
+    assert.ok(outbox.length > 0, "new ones still wait");
+    await comes("the rest", async () => (await act("", "look", partition)).outbox.length === 0, 60);
+  });
+
   test("writes nothing of a commit that fails half way, and copies nothing", async () => {
     const partition = fresh();
     await act("objects", "put", partition, "event/1", "1", null, null);

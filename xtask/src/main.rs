@@ -46,9 +46,9 @@ enum Command {
     },
     /// Build the wasm that ships into `pkg/wasm` and print its size
     Build,
-    /// Measure the worker against the sign floor, on raw workerd
+    /// Measure the worker against the sign floor, on raw workerd; `bench directory`: a very large tenant
     Bench {
-        /// Passed on: --rounds N, --seconds N, --connections N, --json
+        /// Passed on: --rounds N, --seconds N, --connections N, --json; --applications N
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },

@@ -170,7 +170,10 @@ export function apis(cli) {
     );
 }
 
-/** @param {any} argv @param {(api: any) => Record<string, unknown> | Promise<Record<string, unknown>>} change */
+/**
+ * @param {any} argv
+ * @param {(api: any) => Record<string, unknown> | Promise<Record<string, unknown>>} change
+ */
 async function edit(argv, change) {
   const client = await connect(argv);
   const { body, etag } = await client.request("GET", placeOf(argv));

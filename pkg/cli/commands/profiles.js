@@ -1,9 +1,9 @@
 // How one gets in: the first administrator of a tenant, and profiles.
 
-import { bootstrap, requestToken, ADMIN_SCOPE } from "../client.js";
+import { ADMIN_SCOPE, Client, bootstrap, requestToken } from "../client.js";
 import { hint, show } from "../context.js";
 import { CliError, EXIT, usage } from "../errors.js";
-import { given, yes } from "../options.js";
+import { yes } from "../options.js";
 import { Table, print, tell, write } from "../output.js";
 import {
   configPath,
@@ -65,16 +65,20 @@ export function entries(cli) {
         );
         // The secret serves once: what it gives must not be lost because it cannot be stored.
         await writeConfig(process.env, config);
-        const { body } = await bootstrap(place, secret, given({ displayName: argv.name }), hint);
+        const { body } = await bootstrap(place, secret, {}, hint);
+        const profile = { ...place, clientId: body.clientId, clientSecret: body.secret };
         try {
-          const profile = { ...place, clientId: body.clientId, clientSecret: body.secret };
           await storeProfile(process.env, name, profile);
         } catch (error) {
           if (!argv.json) await print(JSON.stringify(body, null, 2));
           throw error;
         }
+        if (argv.name !== undefined) {
+          const renamed = { displayName: argv.name };
+          await new Client(profile, hint).request("PATCH", "/tenant", { body: renamed });
+        }
         await show(argv, body, () => {
-          tell(`Made the tenant ${place.tenant} with the administrator ${body.clientId}.`);
+          tell(`The tenant ${place.tenant} has the administrator ${body.clientId}.`);
         });
         hint(`Stored as profile ${name} in ${configPath(process.env)}. Try: edgemint tenant show`);
       },

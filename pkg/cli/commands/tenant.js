@@ -126,8 +126,7 @@ const KEYS = [
   { title: "ALGORITHM", of: ({ algorithm }) => algorithm },
   { title: "STATE", of: ({ state }) => state, style: ({ state }) => STATES[state] },
   { title: "SIGNS FROM", of: ({ starts }) => shortTime(starts) },
-  { title: "IN THE JWKS UNTIL", of: ({ ends }) => shortTime(ends) },
-  { title: "MASTER", of: ({ master }) => (master === undefined ? "" : `${master}`), loose: true },
+  { title: "SEALED UNDER", of: ({ master }) => master },
 ];
 
 /** @param {Yargs} cli */
@@ -139,7 +138,16 @@ export function keys(cli) {
       (command) => command.example("$0 keys list", ""),
       async (argv) => {
         const { body } = await (await connect(argv)).request("GET", "/keys");
-        await show(argv, body, () => write(new Table(KEYS).lines(body.items)));
+        await show(argv, body, async () => {
+          await write(new Table(KEYS).lines(body.items));
+          // The tenant's secret is sealed, too.
+          const old = body.sealedUnder.filter((/** @type {string} */ id) => id !== body.master);
+          if (old.length === 0) return hint("All of it is sealed under the master key in use.");
+          hint(
+            `The master key in use is ${body.master}. Still sealed under ${old.join(", ")}: ` +
+              "edgemint keys reseal",
+          );
+        });
       },
     )
     .command(
@@ -199,7 +207,7 @@ export function keys(cli) {
       async (argv) => {
         const { body } = await (await connect(argv)).request("POST", "/keys/reseal");
         await show(argv, body, () =>
-          tell(body.resealed === 0 ? "Nothing to do." : `Resealed ${body.resealed}.`),
+          tell(body.resealed ? "Sealed anew under the master key in use." : "Nothing to do."),
         );
       },
     );

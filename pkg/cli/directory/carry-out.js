@@ -1,5 +1,6 @@
-// Carries a plan out, in an order that always works: the tenant, APIs, applications with their assignments,
-// and what goes at the end. Whatever was changed by someone else meanwhile is a conflict, never overwritten.
+// Carries a plan out, in an order that always works: the tenant, APIs, applications with their
+// assignments, and what goes at the end. Whatever was changed by someone else meanwhile is a
+// conflict, never overwritten.
 
 import { pathOf } from "../client.js";
 import { CliError, EXIT, ProblemError } from "../errors.js";
@@ -24,7 +25,10 @@ export async function carryOut(client, steps, { prune, env }, progress) {
   const count = (/** @type {number} */ more) => progress((done += more));
   const only = (/** @type {Step["kind"]} */ kind, /** @type {Step["action"]} */ action) =>
     steps.filter((step) => step.kind === kind && step.action === action);
-  /** What is taken away from APIs, once no application has it any more. @type {(() => Promise<unknown>)[]} */
+  /**
+   * What is taken away from APIs, once no application has it any more.
+   * @type {(() => Promise<unknown>)[]}
+   */
   const late = [];
 
   try {
@@ -173,8 +177,12 @@ async function remove(client, step) {
 }
 
 /**
- * Does it for each, some at a time. After a failure nothing new is begun, and what is under way ends.
- * @template T @param {readonly T[]} items @param {number} width @param {(item: T) => Promise<unknown>} act
+ * Does it for each, some at a time. After a failure nothing new is begun, and what is under way
+ * ends.
+ * @template T
+ * @param {readonly T[]} items
+ * @param {number} width
+ * @param {(item: T) => Promise<unknown>} act
  */
 export async function each(items, width, act) {
   const left = items[Symbol.iterator]();

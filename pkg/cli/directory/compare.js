@@ -1,4 +1,5 @@
-// What is to be done so that a directory is as its file says. Pure: nothing is read or written here.
+// What is to be done so that a directory is as its file says. Pure: nothing is read or written
+// here.
 
 import { CliError, EXIT } from "../errors.js";
 import * as schema from "./schema.js";
@@ -28,8 +29,8 @@ export const ADMIN_API = "urn:edgemint:admin";
 const nothing = null;
 
 /**
- * What to change in something that exists; nothing if it is as the file says. Members that are not in the
- * file stay as they are.
+ * What to change in something that exists; nothing if it is as the file says. Members that are not
+ * in the file stay as they are.
  * @param {Kind} kind @param {Record<string, any>} wanted @param {Record<string, any>} current
  * @param {boolean} [prune] assignments on APIs that the file does not name go
  * @returns {Update | undefined}
@@ -82,7 +83,12 @@ function same(how, after, before) {
   }
 }
 
-/** The whole value to send, where the file may give some of it. @param {schema.Comparison} how @param {any} after @param {any} before */
+/**
+ * The whole value to send, where the file may give some of it.
+ * @param {schema.Comparison} how
+ * @param {any} after
+ * @param {any} before
+ */
 function merged(how, after, before) {
   if (how === "parts") return { ...before, ...after };
   if (how !== "declared") return after;
@@ -102,7 +108,12 @@ function sameSet(one, other) {
   return new Set(one).size === known.size && one.every((item) => known.has(item));
 }
 
-/** @param {Record<string, any>} wanted @param {Record<string, any>} current @param {boolean} prune @param {Update} update */
+/**
+ * @param {Record<string, any>} wanted
+ * @param {Record<string, any>} current
+ * @param {boolean} prune
+ * @param {Update} update
+ */
 function compareAssignments(wanted, current, prune, update) {
   /** @type {Map<string, string[]>} */
   const assigned = new Map(
@@ -127,8 +138,8 @@ function compareAssignments(wanted, current, prune, update) {
  * @param {"api" | "application"} kind @param {any[]} wanted
  * @param {AsyncIterable<{ items: any[] }> | Iterable<{ items: any[] }>} pages
  * @param {{ prune?: boolean, self?: string }} options the application that is used for this stays
- * @returns {Promise<{ steps: Step[], unlisted: number, total: number, keptSelf: boolean }>} and how many
- * the file does not name
+ * @returns {Promise<{ steps: Step[], unlisted: number, total: number, keptSelf: boolean }>} and how
+ * many the file does not name
  */
 export async function planList(kind, wanted, pages, { prune = false, self }) {
   const id = kind === "api" ? "identifier" : "clientId";
@@ -199,7 +210,11 @@ export function creation(wanted, env) {
   return body;
 }
 
-/** The variables that are to hold secrets of new applications, and do not. @param {Step[]} steps @param {Record<string, string | undefined>} env */
+/**
+ * The variables that are to hold secrets of new applications, and do not.
+ * @param {Step[]} steps
+ * @param {Record<string, string | undefined>} env
+ */
 export function missingSecrets(steps, env) {
   const names = new Set();
   for (const { action, wanted } of steps) {
@@ -209,6 +224,9 @@ export function missingSecrets(steps, env) {
   return [...names];
 }
 
-/** The members of an API for its creation: what is null is left to the service. @param {schema.WantedApi} wanted */
+/**
+ * The members of an API for its creation: what is null is left to the service.
+ * @param {schema.WantedApi} wanted
+ */
 export const apiCreation = (wanted) =>
   Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== null));

@@ -54,7 +54,11 @@ export async function plan(client, directory, { prune = false }, env, progress) 
   return found;
 }
 
-/** @template {{ items: any[] }} T @param {AsyncIterable<T>} pages @param {(read: number) => void} progress */
+/**
+ * @template {{ items: any[] }} T
+ * @param {AsyncIterable<T>} pages
+ * @param {(read: number) => void} progress
+ */
 async function* counting(pages, progress) {
   let read = 0;
   for await (const page of pages) {

@@ -19,7 +19,9 @@ export class FileError extends CliError {
   }
 }
 
-/** From this many characters on, applications are read in parts: a tree of all would take gigabytes. */
+/**
+ * From this many characters on, applications are read in parts: a tree of all would take gigabytes.
+ */
 const LARGE = 1_000_000;
 /** So many applications in a part. */
 const PART = 200;
@@ -91,7 +93,10 @@ class Reader {
   }
 
   /**
-   * @param {"apis" | "applications"} kind @param {any} items @param {Path} at @param {schema.Report} report
+   * @param {"apis" | "applications"} kind
+   * @param {any} items
+   * @param {Path} at
+   * @param {schema.Report} report
    * @returns {any[]}
    */
   #list(kind, items, at, report) {
@@ -114,7 +119,11 @@ class Reader {
     });
   }
 
-  /** @param {string} text @param {number} offset lines before it @returns {{ value: any, report: schema.Report }} */
+  /**
+   * @param {string} text
+   * @param {number} offset lines before it
+   * @returns {{ value: any, report: schema.Report }}
+   */
   #parse(text, offset) {
     if (offset === 0 && text.trimStart().startsWith("{")) {
       // JSON is read fast; if anything is wrong with it, its lines are found as those of YAML.
@@ -133,7 +142,11 @@ class Reader {
     return this.locate(text, offset);
   }
 
-  /** @param {string} text @param {number} offset @returns {{ value: any, report: schema.Report }} */
+  /**
+   * @param {string} text
+   * @param {number} offset
+   * @returns {{ value: any, report: schema.Report }}
+   */
   locate(text, offset) {
     const lineCounter = new LineCounter();
     const document = parseDocument(text, { lineCounter, prettyErrors: false, merge: true });
@@ -154,7 +167,12 @@ class Reader {
   }
 }
 
-/** Where a value is, or the nearest around it. @param {any} document @param {Path} at @param {boolean} ofKey */
+/**
+ * Where a value is, or the nearest around it.
+ * @param {any} document
+ * @param {Path} at
+ * @param {boolean} ofKey
+ */
 function positionOf(document, at, ofKey) {
   const last = at.at(-1);
   if (ofKey && last !== undefined) {
@@ -176,11 +194,12 @@ function nodeAt(document, at) {
 }
 
 /**
- * Takes the applications of a large file apart at the items of their list. In a block sequence that is
- * indented by n, a line at n that begins with `- ` is a new item and nothing else (YAML 1.2.2, 8.2.1).
+ * Takes the applications of a large file apart at the items of their list. In a block sequence that
+ * is indented by n, a line at n that begins with `- ` is a new item and nothing else (YAML 1.2.2,
+ * 8.2.1).
  * @param {string} text
- * @returns {{ rest: string, line: number, applications: Iterable<{ text: string, line: number }> } | undefined}
- * nothing if it is written in another style
+ * @returns {{ rest: string, line: number, applications: Iterable<{ text: string, line: number }> }
+ * | undefined} nothing if it is written in another style
  */
 function split(text) {
   const heading = /^applications:[ \t]*(?:#.*)?\r?\n/m.exec(text);
@@ -202,7 +221,12 @@ function split(text) {
   };
 }
 
-/** @param {string} section @param {number} indent @param {number} line @returns {Iterable<{ text: string, line: number }>} */
+/**
+ * @param {string} section
+ * @param {number} indent
+ * @param {number} line
+ * @returns {Iterable<{ text: string, line: number }>}
+ */
 function* parts(section, indent, line) {
   const item = new RegExp(`^ {${indent}}- `, "gm");
   let from = 0;

@@ -1,5 +1,5 @@
-// What may be in a directory file, as a table: the reader checks with it, the comparison compares by it,
-// and the export writes in its order.
+// What may be in a directory file, as a table: the reader checks with it, the comparison compares
+// by it, and the export writes in its order.
 
 /**
  * @typedef {object} Declared an app role or a scope
@@ -22,8 +22,8 @@
  */
 
 /**
- * How a member is compared: `value` as it is, `set` in any order, `parts` by the members that are given,
- * `declared` by the value of each, `fixed` cannot change.
+ * How a member is compared: `value` as it is, `set` in any order, `parts` by the members that are
+ * given, `declared` by the value of each, `fixed` cannot change.
  * @typedef {"value" | "set" | "parts" | "declared" | "fixed"} Comparison
  */
 
@@ -50,7 +50,10 @@ export const API = {
   accessTokenLifetime: "value",
 };
 
-/** The members of an application, beside its id, its assignments and its secrets. @type {Record<string, Comparison>} */
+/**
+ * The members of an application, beside its id, its assignments and its secrets.
+ * @type {Record<string, Comparison>}
+ */
 export const APPLICATION = {
   displayName: "value",
   kind: "fixed",

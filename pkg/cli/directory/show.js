@@ -13,7 +13,11 @@ const STYLES = /** @type {const} */ ({ add: "green", change: "yellow", remove: "
 /** So many steps of an action and a kind are shown one by one. */
 const SHOWN = 20;
 
-/** @param {Step[]} steps @param {boolean} [full] all of them @returns {Generator<string, void, void>} lines */
+/**
+ * @param {Step[]} steps
+ * @param {boolean} [full] all of them
+ * @returns {Generator<string, void, void>} lines
+ */
 export function* diffLines(steps, full = false) {
   /** @type {Map<string, number>} */
   const counts = new Map();

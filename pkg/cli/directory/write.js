@@ -1,5 +1,5 @@
-// Writes a directory as YAML, in one order whatever the service's is. It writes as it goes: `yaml` would
-// build a tree of everything.
+// Writes a directory as YAML, in one order whatever the service's is. It writes as it goes: `yaml`
+// would build a tree of everything.
 
 import * as schema from "./schema.js";
 
@@ -48,7 +48,11 @@ function members(table, item) {
 const declared = ({ value, displayName }) =>
   displayName === undefined ? { value } : { value, displayName };
 
-/** By code units, which no locale changes. @param {string} member @returns {(one: any, other: any) => number} */
+/**
+ * By code units, which no locale changes.
+ * @param {string} member
+ * @returns {(one: any, other: any) => number}
+ */
 export const by = (member) => (one, other) =>
   one[member] < other[member] ? -1 : one[member] > other[member] ? 1 : 0;
 
@@ -99,7 +103,10 @@ function flow(value) {
   return parts.length === 0 ? "{}" : `{ ${parts.join(", ")} }`;
 }
 
-/** What YAML reads as the same text without quotes, in a flow too; anything else is quoted as in JSON. */
+/**
+ * What YAML reads as the same text without quotes, in a flow too; anything else is quoted as in
+ * JSON.
+ */
 const PLAIN = /^[A-Za-z_](?:[\w./@-]|:(?=[\w./@-])|[ ](?=[\w.@-]))*$/;
 const WORDS = /^(?:true|false|null|yes|no|on|off|y|n)$/i;
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
