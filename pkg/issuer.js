@@ -228,9 +228,13 @@ class Issuer {
       if (typeof administration === "function") return await administration(request, tenant);
       const driver = await this.#administer();
       const { method, headers, url } = request;
-      const names = ["content-type", "authorization", "", "if-match", "idempotency-key"];
-      const lines = names.map((name) => (name === "" ? "" : (headers.get(name) ?? "")));
-      return await this.#start(driver, request, [method, url, ...lines].join("\n"), context);
+      // The address is not for the administration. An empty condition is not the same as none.
+      const plain = ["content-type", "authorization"].map((name) => headers.get(name) ?? "");
+      const given = ["if-match", "idempotency-key"].map((name) =>
+        headers.has(name) ? `=${headers.get(name)}` : "",
+      );
+      const head = [method, url, ...plain, "", ...given].join("\n");
+      return await this.#start(driver, request, head, context);
     } catch (error) {
       const detail = String(error);
       this.#driver.emit({ time: now(), kind: "failed", reason: "administration", detail, tenant });

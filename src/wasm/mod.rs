@@ -178,9 +178,10 @@ impl Engine {
     }
 
     /// Starts a request. `head` is method, URL, content type, authorization and the client's address, a
-    /// line each, and for the administration two more: `If-Match` and `Idempotency-Key`. `body` is the
-    /// whole body unless `broken` says that it was too large (1) or broke off (2); `now` is in seconds.
-    /// The answer goes to `call` through [`JsHost`], now or after a resumption.
+    /// line each, and for the administration two more: `If-Match` and `Idempotency-Key`, after an equals
+    /// sign if the header is there. `body` is the whole body unless `broken` says that it was too large
+    /// (1) or broke off (2); `now` is in seconds. The answer goes to `call` through [`JsHost`], now or
+    /// after a resumption.
     pub fn start(&self, call: JsValue, head: String, body: Vec<u8>, broken: u8, now: f64) {
         let now = seconds(now);
         let (head, body) = (Zeroizing::new(head), Zeroizing::new(body));
@@ -197,8 +198,8 @@ impl Engine {
                 content_type: Some(line()).filter(given),
                 authorization: Some(line()).filter(given),
                 address: Some(line()).filter(given),
-                if_match: Some(line()).filter(given),
-                idempotency_key: Some(line()).filter(given),
+                if_match: line().strip_prefix('='),
+                idempotency_key: line().strip_prefix('='),
                 body: match broken {
                     0 => Body::Whole(&body),
                     1 => Body::TooLarge,

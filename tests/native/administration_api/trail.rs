@@ -163,12 +163,7 @@ fn r48_no_event_of_administration_holds_a_secret() {
     let client = world.client(&[]);
     let (own, token) = world.administrator(&ROLES);
     let secrets = format!("applications/{}/secrets", client.id);
-    let mut known = vec![
-        client.secret,
-        own.secret,
-        token.clone(),
-        BROUGHT.to_owned(),
-    ];
+    let mut known = vec![client.secret, own.secret, token.clone(), BROUGHT.to_owned()];
     let made = world.admin(&token, "POST", &secrets, Value::Null).made();
     known.push(made["secret"].as_str().unwrap().to_owned());
     world
