@@ -4,15 +4,15 @@
 // The object is asked because KV caches misses: an application that has just been created would be
 // unknown for up to a minute wherever somebody asked too early. But whoever sends made-up client ids
 // makes nothing but misses, and an object answers a few hundred requests a second. So each tenant has a
-// bucket in each isolate: 50 questions a second, 100 in a burst. Beyond it, a miss is what KV says it is:
-// the flood is refused as before, tokens are issued from the copies as before, and of all requests only
-// those of an application younger than KV's cache can be refused wrongly, as long as the flood lasts.
+// bucket in each isolate: 50 questions in vain a second, 100 in a burst. Beyond it, a miss is what KV says
+// it is: the flood is refused as before, tokens are issued from the copies as before, and of all requests
+// only those of an application younger than KV's cache can be refused wrongly, as long as the flood lasts.
 
 import { logSink } from "../events.js";
 import { isReplicated } from "./kv-record.js";
 import { kvStore } from "./kv.js";
 
-/** Questions to an object a second, and at once, after misses. */
+/** Questions to an object in vain: a second, and at once. */
 const RATE = 50;
 const BURST = 100;
 /** Buckets that are held: those used last. */
@@ -22,14 +22,17 @@ const BUCKETS = 1000;
 export function directoryStore({ kv, objects, cacheTtl }) {
   const copies = kvStore(kv, { cacheTtl });
   const authority = directoryObjects(objects);
-  const take = guard();
+  const { take, giveBack } = guard();
   return {
     ...authority,
     guarantees: { atomic: true, readYourWrites: false },
     async get(partition, name) {
       if (!isReplicated(partition, name)) return authority.get(partition, name);
       const copy = await copies.get(partition, name);
-      return copy === null && take(partition) ? authority.get(partition, name) : copy;
+      if (copy !== null || !take(partition)) return copy;
+      const record = await authority.get(partition, name);
+      if (record !== null) giveBack(partition);
+      return record;
     },
   };
 }
@@ -90,11 +93,12 @@ export async function maintain(namespace, time) {
   await Promise.all(Array.from({ length: AT_ONCE }, maintainRest));
 }
 
-/** Takes from a partition's bucket: false if it is empty. */
+/** Buckets, one for each partition. */
 function guard() {
   /** The least recently used first. @type {Map<string, { tokens: number, time: number }>} */
   const buckets = new Map();
-  return (/** @type {string} */ partition) => {
+  /** False if it is empty. @param {string} partition */
+  const take = (partition) => {
     const now = Date.now();
     const { tokens, time } = buckets.get(partition) ?? { tokens: BURST, time: now };
     const filled = Math.min(BURST, tokens + (Math.max(0, now - time) / 1000) * RATE);
@@ -105,4 +109,10 @@ function guard() {
     if (buckets.size > BUCKETS) buckets.delete(/** @type {string} */ (buckets.keys().next().value));
     return allowed;
   };
+  /** @param {string} partition */
+  const giveBack = (partition) => {
+    const bucket = buckets.get(partition);
+    if (bucket !== undefined) bucket.tokens = Math.min(BURST, bucket.tokens + 1);
+  };
+  return { take, giveBack };
 }
