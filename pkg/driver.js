@@ -76,6 +76,21 @@ export function step(module, grant, user, command, now) {
   }
 }
 
+/**
+ * Hands an event to a sink, which may be async and may fail.
+ * @param {import("./index.d.ts").IssuerEvent} event
+ * @param {(event: import("./index.d.ts").IssuerEvent) => unknown} sink
+ */
+export function hand(event, sink) {
+  const report = (/** @type {unknown} */ error) => console.error("edgemint: onEvent failed", error);
+  try {
+    const done = sink(event);
+    if (done !== undefined) Promise.resolve(done).catch(report);
+  } catch (error) {
+    report(error);
+  }
+}
+
 export const now = () => Math.floor(Date.now() / 1000);
 
 /** @typedef {import("./index.d.ts").Store} Store */
@@ -227,14 +242,8 @@ export class Driver {
    * @param {import("./index.d.ts").IssuerEvent} event
    */
   emit(event) {
-    const report = (/** @type {unknown} */ error) => console.error("edgemint: onEvent failed", error);
-    try {
-      const { onEvent = logSink } = this.options;
-      const done = /** @type {unknown} */ (onEvent(event));
-      if (done !== undefined) Promise.resolve(done).catch(report);
-    } catch (error) {
-      report(error);
-    }
+    const { onEvent = logSink } = this.options;
+    hand(event, onEvent);
   }
 
   /**

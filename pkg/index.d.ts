@@ -133,6 +133,10 @@ export interface IssuerOptions {
    * What answers `/{tenant}/admin/v1/...`, but for a login page's endpoints, which are the token
    * service's: `false` for nothing, or whoever is to answer. By default the administration in this
    * process, whose wasm is loaded when it is first used. {@link Issuer.admin} is there in any case.
+   *
+   * A function gets requests with an access token only: the rest is answered here. What it answers 401 is
+   * counted by {@link IssuerOptions.clientAddress}; beyond 50 a second, 100 at once, that address is
+   * answered 429. All clients whose address is not known have one count.
    */
   administration?: false | ((request: Request, tenant: string) => Promise<Response>);
   /**
@@ -346,7 +350,7 @@ export declare class EdgemintError extends Error {
  * const response = await issuer.fetch(new Request("https://auth.example.com/demo/.well-known/jwks.json"));
  * ```
  *
- * @throws {@link EdgemintError} `missing_master_key`, `invalid_master_key`, `invalid_base_url`,
- * `store_not_atomic` or `invalid_options`
+ * @throws {@link EdgemintError} `missing_master_key`, `invalid_master_key`, `invalid_bootstrap_secret`,
+ * `invalid_base_url`, `store_not_atomic` or `invalid_options`
  */
 export declare function createIssuer(options: IssuerOptions): Issuer;

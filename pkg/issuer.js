@@ -1,5 +1,6 @@
 // `createIssuer`: a fetch handler and administration on top of the driver.
 
+import { Buckets } from "./buckets.js";
 import { Call, Driver, now } from "./driver.js";
 import { EdgemintError } from "./errors.js";
 
@@ -12,6 +13,29 @@ import { EdgemintError } from "./errors.js";
 
 /** What every error of the wasm's own instance is answered with. */
 const ERROR_HEADERS = { "content-type": "application/json", "cache-control": "no-store", pragma: "no-cache" };
+
+const BUSY = "temporarily_unavailable";
+
+/** Whose errors are problem details (RFC 9457): the administration's and a login page's endpoints. */
+const PROBLEMATIC = /^[^:]+:\/\/[^/?#]+\/[^/?#]+\/admin\/v1\//;
+
+/** @type {Record<number, string>} */
+const TITLES = { 429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable" };
+
+/**
+ * An error that no wasm answers, in the form that the endpoint's others have.
+ * @param {Request} request @param {number} status @param {string} code @param {string} detail
+ */
+function refusal({ url, method }, status, code, detail) {
+  const isProblem = PROBLEMATIC.test(url);
+  const body = isProblem
+    ? { type: "about:blank", title: TITLES[status], status, detail, code }
+    : { error: code, error_description: detail };
+  const headers = new Headers(ERROR_HEADERS);
+  if (isProblem) headers.set("content-type", "application/problem+json");
+  if (status !== 500) headers.set("retry-after", "1");
+  return new Response(method === "HEAD" ? null : JSON.stringify(body), { status, headers });
+}
 
 /** Requests to the administration; a login page's endpoints are the token service's. */
 const ADMINISTERED =
@@ -63,6 +87,12 @@ const ACTS = {
   ],
 };
 
+/** Where it came in, as Cloudflare says. @param {Request} request */
+function locationOf(request) {
+  const { cf } = /** @type {{ cf?: { colo?: unknown } }} */ (/** @type {unknown} */ (request));
+  return typeof cf?.colo === "string" ? cf.colo : undefined;
+}
+
 /** A request that waits for its response. */
 export class RequestCall extends Call {
   /**
@@ -81,8 +111,7 @@ export class RequestCall extends Call {
 
   /** Cloudflare's name for it. Looked up when there is something to tell: making `cf` costs. @override */
   get location() {
-    const { cf } = /** @type {{ cf?: { colo?: unknown } }} */ (/** @type {unknown} */ (this.request));
-    return typeof cf?.colo === "string" ? cf.colo : undefined;
+    return locationOf(this.request);
   }
 
   /**
@@ -102,11 +131,11 @@ export class RequestCall extends Call {
 
   /** @override @param {boolean} trapped */
   lost(trapped) {
-    const [status, error, error_description] = trapped
-      ? [500, "server_error", "the server could not answer the request"]
-      : [503, "temporarily_unavailable", "the service is unavailable for a moment"];
-    const headers = trapped ? ERROR_HEADERS : { ...ERROR_HEADERS, "retry-after": "1" };
-    this.resolve(Response.json({ error, error_description }, { status, headers }));
+    this.resolve(
+      trapped
+        ? refusal(this.request, 500, "server_error", "the server could not answer the request")
+        : refusal(this.request, 503, BUSY, "the service is unavailable for a moment"),
+    );
   }
 }
 
@@ -137,6 +166,8 @@ class Issuer {
   #options;
   /** @type {Promise<Driver<Engine>> | undefined} */
   #administration;
+  /** Refusals of whoever else the administration is, for each client. */
+  #refusals = new Buckets();
 
   /**
    * @param {WebAssembly.Module} module
@@ -186,9 +217,10 @@ class Issuer {
    * @param {Request} request
    * @param {string} head
    * @param {{ waitUntil(promise: Promise<unknown>): void }} [context]
+   * @param {boolean} [bodiless] whether its body is of no interest
    * @returns {Promise<Response>}
    */
-  #start(driver, request, head, context) {
+  #start(driver, request, head, context, bodiless = false) {
     // One promise for the answer and one for the body: each costs as much as a look-up does.
     return new Promise((resolve) => {
       const call = new RequestCall(resolve, this, request, context);
@@ -196,7 +228,7 @@ class Issuer {
         driver.enter(call, (engine) => engine.start(call, head, body, broken, now()));
       };
       const { method } = request;
-      if (method === "GET" || method === "HEAD") {
+      if (bodiless || method === "GET" || method === "HEAD") {
         start(NOTHING);
         return;
       }
@@ -225,21 +257,48 @@ class Issuer {
   async #fetchAdministration(request, tenant, context) {
     try {
       const { administration } = this.#options;
-      if (typeof administration === "function") return await administration(request, tenant);
-      const driver = await this.#administer();
       const { method, headers, url } = request;
+      // Without a token nothing is done and nothing is read, so that nobody else need be asked what the
+      // answer is.
+      const isAnonymous = !/^bearer /i.test(headers.get("authorization") ?? "");
+      if (typeof administration === "function" && !isAnonymous) {
+        return await this.#forward(administration, request, tenant);
+      }
+      const driver = await this.#administer();
       // The address is not for the administration. An empty condition is not the same as none.
       const plain = ["content-type", "authorization"].map((name) => headers.get(name) ?? "");
       const given = ["if-match", "idempotency-key"].map((name) =>
         headers.has(name) ? `=${headers.get(name)}` : "",
       );
       const head = [method, url, ...plain, "", ...given].join("\n");
-      return await this.#start(driver, request, head, context);
+      return await this.#start(driver, request, head, context, isAnonymous);
     } catch (error) {
       const detail = String(error);
       this.#driver.emit({ time: now(), kind: "failed", reason: "administration", detail, tenant });
-      const body = { error: "temporarily_unavailable", error_description: "try again" };
-      return Response.json(body, { status: 503, headers: { ...ERROR_HEADERS, "retry-after": "1" } });
+      return refusal(request, 503, BUSY, "the administration is unavailable for a moment");
+    }
+  }
+
+  /**
+   * Hands a request to the host's administration, unless too many from its client's address were refused
+   * there. The tenant does not count: it can be made up, and each has an object.
+   * @param {(request: Request, tenant: string) => Promise<Response>} administration
+   * @param {Request} request @param {string} tenant
+   */
+  async #forward(administration, request, tenant) {
+    const client = network(this.#driver.address(request));
+    if (!this.#refusals.take(client)) {
+      const location = locationOf(request);
+      this.#driver.emit({ time: now(), kind: "refused", reason: "too_many_failures", tenant, location });
+      return refusal(request, 429, BUSY, "too many requests with access tokens that are not valid");
+    }
+    let status = 0;
+    try {
+      const response = await administration(request, tenant);
+      ({ status } = response);
+      return response;
+    } finally {
+      if (status !== 401) this.#refusals.giveBack(client);
     }
   }
 
@@ -268,6 +327,14 @@ class Issuer {
     const due = outcome(this.#driver, (engine, call) => engine.refresh(call, now()));
     await due.catch(() => {});
   }
+}
+
+/** Of an IPv6 address its /64: one client has all of that. @param {string} address */
+function network(address) {
+  if (!address.includes(":")) return address;
+  const [head, tail] = address.split("::").map((part) => part.split(":"));
+  const gap = Array(Math.max(0, 8 - head.length - (tail?.length ?? 8))).fill("0");
+  return [...head, ...gap, ...(tail ?? [])].slice(0, 4).join(":");
 }
 
 /**
@@ -331,7 +398,7 @@ async function read(request, declared, limit) {
  * @returns {import("./index.d.ts").Issuer}
  */
 export function createIssuerFrom(module, options, load) {
-  const { baseUrl, store, masterKey, cacheTtl, cacheCapacity } = options;
+  const { baseUrl, store, masterKey, cacheTtl, cacheCapacity, bootstrapSecret } = options;
   if (!masterKey) {
     throw new EdgemintError(
       "missing_master_key",
@@ -341,6 +408,14 @@ export function createIssuerFrom(module, options, load) {
   }
   if (!baseUrl) {
     throw new EdgemintError("invalid_base_url", "no base URL is set, such as https://auth.example.com");
+  }
+  // The rule of `BootstrapSecret::parse`, whose module is not loaded yet.
+  if (bootstrapSecret && !/^[!-~]{32,1024}$/.test(bootstrapSecret.trim())) {
+    throw new EdgemintError(
+      "invalid_bootstrap_secret",
+      "the bootstrap secret is not 32 to 1024 visible ASCII characters; make one with " +
+        "`openssl rand -hex 32`",
+    );
   }
   for (const number of [cacheTtl, cacheCapacity]) {
     if (number !== undefined && !(Number.isInteger(number) && number >= 0 && number < 2 ** 32)) {

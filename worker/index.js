@@ -1,5 +1,6 @@
 // edgemint as a Cloudflare Worker: bindings in, fetch out. There is no logic here.
 
+import { clientAddress, rateLimiter } from "../pkg/cloudflare.js";
 import { analyticsEngine, everySink, logSink } from "../pkg/events.js";
 import { administer, directoryStore, maintain } from "../pkg/stores/directory.js";
 import { durableObjectStore } from "../pkg/stores/durable-object.js";
@@ -13,7 +14,7 @@ export { GrantObject } from "../pkg/stores/durable-object.js";
  * @property {import("../pkg/stores/kv.d.ts").KvNamespace} DIRECTORY copies of directories, near to every client
  * @property {import("../pkg/stores/directory.d.ts").DirectoryNamespace} TENANTS where directories live
  * @property {import("../pkg/stores/durable-object.d.ts").GrantNamespace} GRANTS where grants live
- * @property {{ limit(of: { key: string }): Promise<{ success: boolean }> }} [FAILURES] counts failed client authentications in a location
+ * @property {import("../pkg/cloudflare.d.ts").RateLimiter} [FAILURES] counts failed client authentications in a location
  * @property {import("../pkg/events.d.ts").AnalyticsDataset} [EVENTS] takes events, beside the log
  * @property {string} BASE_URL such as https://auth.example.com
  * @property {string} MASTER_KEY a secret
@@ -25,6 +26,9 @@ export { GrantObject } from "../pkg/stores/durable-object.js";
 /** One for the life of the isolate, so that its cache is warm. @type {import("../pkg/index.d.ts").Issuer | undefined} */
 let issuer;
 
+/** @param {Env} env */
+const sink = ({ EVENTS }) => EVENTS && everySink(logSink, analyticsEngine(EVENTS));
+
 export default {
   /**
    * @param {Request} request
@@ -33,7 +37,6 @@ export default {
    * @returns {Response | Promise<Response>}
    */
   fetch(request, env, context) {
-    const { FAILURES, EVENTS } = env;
     try {
       issuer ??= createIssuer({
         baseUrl: env.BASE_URL,
@@ -43,10 +46,9 @@ export default {
         store: directoryStore({ kv: env.DIRECTORY, objects: env.TENANTS }),
         grants: durableObjectStore(env.GRANTS),
         administration: (request, tenant) => administer(env.TENANTS, tenant, request),
-        // Cloudflare sets it itself, whatever the client sends.
-        clientAddress: (request) => request.headers.get("cf-connecting-ip"),
-        rateLimit: FAILURES && (async (key) => (await FAILURES.limit({ key })).success),
-        onEvent: EVENTS && everySink(logSink, analyticsEngine(EVENTS)),
+        clientAddress,
+        rateLimit: rateLimiter(env.FAILURES),
+        onEvent: sink(env),
       });
     } catch (error) {
       // The operator reads what is wrong with the set-up; the caller learns nothing of it.
@@ -63,6 +65,6 @@ export default {
    * @param {{ scheduledTime: number }} trigger @param {Env} env
    */
   async scheduled({ scheduledTime }, env) {
-    await maintain(env.TENANTS, scheduledTime);
+    await maintain(env.TENANTS, scheduledTime, sink(env));
   },
 };

@@ -1,5 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
-import type { StoreCommit, StoreWrite } from "../index.js";
+import type { IssuerEvent, StoreCommit, StoreWrite } from "../index.js";
 import type { AnalyticsDataset } from "../events.js";
 import type { DirectoryNamespace } from "./directory.js";
 import type { GrantNamespace } from "./durable-object.js";
@@ -50,7 +50,13 @@ export declare class DirectoryObject extends DurableObject<DirectoryEnv> {
   ): { names: string[]; cursor?: string };
   /** Answers a request to `/{tenant}/admin/v1/...`: of the tenant whose object this is. */
   override fetch(request: Request): Promise<Response>;
-  /** For the cron trigger. */
+  /**
+   * Takes the events of this object: of administration, `maintenance` and `replication`. Override it to
+   * have them somewhere else. What it throws, or rejects with, is printed, and disturbs nothing.
+   * @default a line of JSON on the console, and a data point if `EVENTS` is bound
+   */
+  onEvent(event: IssuerEvent): void | Promise<void>;
+  /** For the cron trigger. What fails of it is an event. */
   maintain(partition: string): Promise<void>;
   override alarm(): Promise<void>;
 }

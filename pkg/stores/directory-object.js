@@ -6,6 +6,7 @@
 // object, unless it is about another partition.
 
 import { DurableObject } from "cloudflare:workers";
+import { hand, now } from "../driver.js";
 import { analyticsEngine, everySink, logSink } from "../events.js";
 import { createIssuer } from "../workerd.js";
 import { directoryObjects } from "./directory.js";
@@ -31,7 +32,22 @@ export class DirectoryObject extends DurableObject {
   constructor(ctx, env) {
     super(ctx, env);
     this.#records = new Records(ctx, { lasting: true });
-    this.#outbox = new Outbox(ctx, env.DIRECTORY, this.#records);
+    this.#outbox = new Outbox(ctx, env.DIRECTORY, this.#records, (event) => this.#tell(event));
+  }
+
+  /**
+   * Takes the events of this object.
+   * @param {import("../index.d.ts").IssuerEvent} event
+   * @returns {void | Promise<void>}
+   */
+  onEvent(event) {
+    const { EVENTS } = this.env;
+    return (EVENTS === undefined ? logSink : everySink(logSink, analyticsEngine(EVENTS)))(event);
+  }
+
+  /** @param {import("../index.d.ts").IssuerEvent} event */
+  #tell(event) {
+    hand(event, (event) => this.onEvent(event));
   }
 
   // The store's methods, in this partition. An object does not know its own name in every runtime: where
@@ -98,12 +114,18 @@ export class DirectoryObject extends DurableObject {
 
   /** What is to be done from time to time; for the cron trigger. @param {string} partition */
   async maintain(partition) {
-    const { admin } = this.#administration(partition);
+    this.#check(partition);
     const tenant = partition.slice("directory/".length);
-    await admin.maintain({ tenant }).catch((error) => {
-      // A name in the registry whose tenant was never finished.
-      if (error.code !== "not_found") throw error;
-    });
+    try {
+      await this.#administration(partition).admin.maintain({ tenant });
+    } catch (error) {
+      const { code } = /** @type {import("../index.d.ts").EdgemintError} */ (error);
+      // The other is a name in the registry whose tenant was never finished.
+      if (code !== "not_found") {
+        const detail = String(error);
+        this.#tell({ time: now(), kind: "failed", reason: "maintenance", tenant, detail });
+      }
+    }
     // The alarm does this: here once more, lest an alarm that was given up leaves a copy behind for ever.
     await this.#replicate();
   }
@@ -111,18 +133,30 @@ export class DirectoryObject extends DurableObject {
   /** @param {string} partition */
   #administration(partition) {
     this.#check(partition);
+    this.#engine ??= this.#makeEngine(partition);
+    return this.#engine;
+  }
+
+  /** @param {string} partition */
+  #makeEngine(partition) {
     const { GRANTS, BASE_URL, MASTER_KEY, PREVIOUS_MASTER_KEY, BOOTSTRAP_SECRET } = this.env;
-    const { EVENTS } = this.env;
-    this.#engine ??= createIssuer({
+    const options = {
       store: this.#store(partition),
-      grants: GRANTS === undefined ? false : durableObjectStore(GRANTS),
+      grants: GRANTS === undefined ? /** @type {false} */ (false) : durableObjectStore(GRANTS),
       baseUrl: BASE_URL,
       masterKey: MASTER_KEY,
       previousMasterKey: PREVIOUS_MASTER_KEY,
-      bootstrapSecret: BOOTSTRAP_SECRET,
-      onEvent: EVENTS && everySink(logSink, analyticsEngine(EVENTS)),
-    });
-    return this.#engine;
+      onEvent: (/** @type {import("../index.d.ts").IssuerEvent} */ event) => this.#tell(event),
+    };
+    try {
+      return createIssuer({ ...options, bootstrapSecret: BOOTSTRAP_SECRET });
+    } catch (error) {
+      const { code, message } = /** @type {import("../index.d.ts").EdgemintError} */ (error);
+      if (code !== "invalid_bootstrap_secret") throw error;
+      // It opens nothing then; whoever has an administrator already needs none.
+      this.#tell({ time: now(), kind: "failed", reason: code, detail: message });
+      return createIssuer(options);
+    }
   }
 
   /**
@@ -165,7 +199,8 @@ export class DirectoryObject extends DurableObject {
   /** Makes the copies that are due. What is left over, or fails, is left to the alarm. */
   async #replicate() {
     // First the alarm, in the transaction of what is to be copied: this run may end with the process.
-    if (this.#outbox.next() !== null) this.#records.wakeAt(Date.now() + RETRY);
+    const first = this.#outbox.next();
+    if (first !== null) this.#records.wakeAt(Math.max(first, Date.now() + RETRY));
     await this.#outbox.flush();
     const next = this.#outbox.next();
     if (next !== null) this.#records.wakeAt(Math.max(next, Date.now()));

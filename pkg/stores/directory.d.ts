@@ -1,4 +1,4 @@
-import type { Store, StoreCommit, StoreWrite } from "../index.js";
+import type { IssuerEvent, Store, StoreCommit, StoreWrite } from "../index.js";
 import type { KvNamespace } from "./kv.js";
 
 /** What `directoryStore` uses of a namespace binding of `DirectoryObject`. */
@@ -39,8 +39,8 @@ export interface DirectoryStoreOptions {
  *
  * Reads are of the copy, and of the object if there is none: a new application works at once. A change
  * and a deletion are seen everywhere within KV's cache (`cacheTtl`) and the issuer's. A flood of requests
- * about what does not exist is kept from the object: beyond 50 a second for each tenant and isolate, what
- * KV has no copy of is unknown.
+ * about what does not exist is kept from the object: beyond 50 a second for each tenant and isolate (and
+ * for all tenants together of which it has seen nothing), what KV has no copy of is unknown.
  *
  * @example
  * ```js
@@ -60,7 +60,10 @@ export declare function directoryObjects(
   objects: DirectoryNamespace,
 ): Store & Required<Pick<Store, "commit">>;
 
-/** Hands a request to `/{tenant}/admin/v1/...` to the object of its tenant: for `administration` of `createIssuer`. */
+/**
+ * Hands a request to `/{tenant}/admin/v1/...` to the object of its tenant: for `administration` of
+ * `createIssuer`, which sees to it that strangers do not keep the object busy.
+ */
 export declare function administer(
   objects: DirectoryNamespace,
   tenant: string,
@@ -71,5 +74,11 @@ export declare function administer(
  * Rotates the signing keys that are due, for a cron trigger every hour: each tenant has its turn once a
  * day. A tenant where that fails is an event `maintenance`, and has its turn again the next day.
  * @param time milliseconds since 1970: `scheduledTime` of the trigger
+ * @param onEvent takes the event of an object that did not answer; an object that did tells of its own
+ * failures by its `onEvent`. @default a line of JSON on the console
  */
-export declare function maintain(objects: DirectoryNamespace, time: number): Promise<void>;
+export declare function maintain(
+  objects: DirectoryNamespace,
+  time: number,
+  onEvent?: (event: IssuerEvent) => unknown,
+): Promise<void>;

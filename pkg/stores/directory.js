@@ -7,31 +7,40 @@
 // bucket in each isolate: 50 questions in vain a second, 100 in a burst. Beyond it, a miss is what KV says
 // it is: the flood is refused as before, tokens are issued from the copies as before, and of all requests
 // only those of an application younger than KV's cache can be refused wrongly, as long as the flood lasts.
+// Tenants can be made up, too, and each would be another object: those of which nothing was ever found here
+// have one bucket together.
 
+import { Buckets } from "../buckets.js";
+import { hand } from "../driver.js";
 import { logSink } from "../events.js";
 import { isReplicated } from "./kv-record.js";
 import { kvStore } from "./kv.js";
 
-/** Questions to an object in vain: a second, and at once. */
-const RATE = 50;
-const BURST = 100;
-/** Buckets that are held: those used last. */
-const BUCKETS = 1000;
+/** The bucket of all tenants that are not known. No partition is called so. */
+const STRANGERS = "";
 
 /** @type {typeof import("./directory.d.ts").directoryStore} */
 export function directoryStore({ kv, objects, cacheTtl }) {
   const copies = kvStore(kv, { cacheTtl });
   const authority = directoryObjects(objects);
-  const { take, giveBack } = guard();
+  const buckets = new Buckets();
   return {
     ...authority,
     guarantees: { atomic: true, readYourWrites: false },
     async get(partition, name) {
       if (!isReplicated(partition, name)) return authority.get(partition, name);
       const copy = await copies.get(partition, name);
-      if (copy !== null || !take(partition)) return copy;
+      if (copy !== null) {
+        buckets.add(partition);
+        return copy;
+      }
+      const bucket = buckets.has(partition) ? partition : STRANGERS;
+      if (!buckets.take(bucket)) return null;
       const record = await authority.get(partition, name);
-      if (record !== null) giveBack(partition);
+      if (record !== null) {
+        buckets.giveBack(bucket);
+        buckets.add(partition);
+      }
       return record;
     },
   };
@@ -61,7 +70,7 @@ export function administer(namespace, tenant, request) {
 const AT_ONCE = 6;
 
 /** @type {typeof import("./directory.d.ts").maintain} */
-export async function maintain(namespace, time) {
+export async function maintain(namespace, time, onEvent = logSink) {
   const registry = directoryObjects(namespace);
   const hour = Math.floor(time / 3_600_000) % 24;
   const names = [];
@@ -72,47 +81,27 @@ export async function maintain(namespace, time) {
     cursor = page.cursor ?? null;
   } while (cursor !== null);
   // One call may ask a limited number of objects: every hour has its share of them.
-  const due = names.filter((_, index) => index % 24 === hour);
+  const due = names.filter((name) => hourOf(name) === hour);
   const maintainRest = async () => {
     for (let name = due.shift(); name !== undefined; name = due.shift()) {
       const partition = `directory/${name}`;
       try {
         await namespace.getByName(partition).maintain(partition);
       } catch (error) {
-        // The others must not wait for it, and tomorrow it is tried again.
-        logSink({
-          time: Math.floor(time / 1000),
-          kind: "failed",
-          reason: "maintenance",
-          tenant: name,
-          detail: String(error),
-        });
+        // The object did not answer. The others must not wait for it, and tomorrow it is tried again.
+        const detail = String(error);
+        const seconds = Math.floor(time / 1000);
+        hand({ time: seconds, kind: "failed", reason: "maintenance", tenant: name, detail }, onEvent);
       }
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, maintainRest));
 }
 
-/** Buckets, one for each partition. */
-function guard() {
-  /** The least recently used first. @type {Map<string, { tokens: number, time: number }>} */
-  const buckets = new Map();
-  /** False if it is empty. @param {string} partition */
-  const take = (partition) => {
-    const now = Date.now();
-    const { tokens, time } = buckets.get(partition) ?? { tokens: BURST, time: now };
-    const filled = Math.min(BURST, tokens + (Math.max(0, now - time) / 1000) * RATE);
-    const allowed = filled >= 1;
-    buckets.delete(partition);
-    buckets.set(partition, { tokens: allowed ? filled - 1 : filled, time: now });
-    // Names of tenants can be made up, too.
-    if (buckets.size > BUCKETS) buckets.delete(/** @type {string} */ (buckets.keys().next().value));
-    return allowed;
-  };
-  /** @param {string} partition */
-  const giveBack = (partition) => {
-    const bucket = buckets.get(partition);
-    if (bucket !== undefined) bucket.tokens = Math.min(BURST, bucket.tokens + 1);
-  };
-  return { take, giveBack };
+/** The hour of the day at which it is a tenant's turn: its own, whatever tenants there are. @param {string} name */
+function hourOf(name) {
+  // FNV-1a.
+  let hash = 0x811c9dc5;
+  for (const byte of new TextEncoder().encode(name)) hash = Math.imul(hash ^ byte, 0x01000193);
+  return (hash >>> 0) % 24;
 }

@@ -184,7 +184,7 @@ describe("the JavaScript in README.md", () => {
       // In workerd, where nothing looks packages up: by the files that the package names.
       const bundled = code
         .replaceAll('"edgemint"', '"../../pkg/workerd.js"')
-        .replaceAll(/"edgemint\/(stores\/[a-z-]+)"/g, '"../../pkg/$1.js"');
+        .replaceAll(/"edgemint\/(cloudflare|stores\/[a-z-]+)"/g, '"../../pkg/$1.js"');
       const name = `${document.replaceAll(/\W/g, "-")}.js`;
       const path = await scratchFile(name, bundled);
       const served = await startWorker({ entry: relative(folder, path) });

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { EdgemintError, createIssuer } from "edgemint";
 import { memoryStore } from "edgemint/stores/memory";
+import { RequestCall } from "../../pkg/issuer.js";
 import { Engine } from "../../pkg/wasm/edgemint.js";
 import { MASTER_KEY, register, tokenRequest } from "../workerd/world.js";
 
@@ -75,13 +76,123 @@ test("what the administration has written is in force at once, whatever is cache
 });
 
 describe("the administration over HTTP", () => {
-  const path = (/** @type {string} */ rest) => new Request(`${baseUrl}${rest}`);
+  /** @param {string} rest @param {RequestInit} [more] */
+  const path = (rest, more) =>
+    new Request(`${baseUrl}${rest}`, { headers: { authorization: "Bearer t" }, ...more });
+
+  /** A problem, as docs/administration.md describes it. @param {Response} response @param {number} status */
+  async function problem(response, status) {
+    assert.equal(response.status, status);
+    assert.equal(response.headers.get("content-type"), "application/problem+json");
+    assert.equal(response.headers.get("cache-control"), "no-store");
+    const body = /** @type {any} */ (await response.json());
+    assert.deepEqual(Object.keys(body).toSorted(), ["code", "detail", "status", "title", "type"]);
+    assert.equal(body.status, status);
+    return body.code;
+  }
+
+  test("answers with a problem if the wasm is lost, and so do a login page's endpoints, but no others", async () => {
+    /** @param {string} target @param {boolean} trapped @returns {Promise<Response>} */
+    const lose = (target, trapped) =>
+      new Promise((resolve) => {
+        const request = path(target, { method: "POST" });
+        new RequestCall(resolve, /** @type {any} */ (undefined), request, undefined).lost(trapped);
+      });
+    for (const target of ["/demo/admin/v1/tenant", "/demo/admin/v1/authorizations/deny"]) {
+      assert.equal(await problem(await lose(target, true), 500), "server_error");
+      assert.equal(await problem(await lose(target, false), 503), "temporarily_unavailable");
+    }
+    const other = await lose("/demo/oauth2/token?/admin/v1/", false);
+    assert.equal(other.headers.get("content-type"), "application/json");
+    assert.equal(/** @type {any} */ (await other.json()).error, "temporarily_unavailable");
+  });
+
+  test("asks nobody else what to answer to a request without a token, and reads no body of it", async () => {
+    /** @type {string[]} */
+    const heard = [];
+    /** @type {import("edgemint").IssuerEvent[]} */
+    const events = [];
+    const onEvent = (/** @type {import("edgemint").IssuerEvent} */ event) => void events.push(event);
+    const theirs = async (/** @type {Request} */ { url }) => {
+      heard.push(url);
+      return new Response("theirs");
+    };
+    const store = countingStore();
+    const issuer = issuerWith({ store, administration: theirs, onEvent });
+    const inProcess = issuerWith();
+    for (const [method, target, headers] of /** @type {[string, string, Record<string, string>][]} */ ([
+      ["GET", "/demo/admin/v1/tenant", {}],
+      ["HEAD", "/demo/admin/v1/tenant", {}],
+      ["POST", "/demo/admin/v1/bootstrap", {}],
+      ["PATCH", "/demo/admin/v1/tenant", { authorization: "Basic eDp5" }],
+      ["GET", "/demo/admin/v1/tenant", { authorization: "Bearer" }],
+      ["OPTIONS", "/demo/admin/v1/applications", {}],
+      ["GET", "/demo/admin/v1/nothing", {}],
+    ])) {
+      const answers = [issuer, inProcess].map(async (each) => {
+        const { status, headers: told, ...rest } = await each.fetch(path(target, { method, headers }));
+        return { ...rest, status, headers: [...told] };
+      });
+      const [answer, expected] = await Promise.all(answers);
+      assert.deepEqual(answer, expected, `${method} ${target}`);
+    }
+    const pulled = { count: 0 };
+    const body = new ReadableStream({ pull: () => void (pulled.count += 1) }, { highWaterMark: 0 });
+    const large = { method: "POST", body, headers: {}, duplex: "half" };
+    const refused = await issuer.fetch(path("/demo/admin/v1/applications", large));
+    assert.equal(refused.headers.get("www-authenticate"), "Bearer");
+    assert.equal(await problem(refused, 401), "invalid_token");
+    assert.deepEqual([heard, pulled.count, store.reads], [[], 0, 0]);
+    assert.equal(events[0].reason, "no_token");
+  });
+
+  test("is not kept busy by tokens that it refuses, whatever tenant they are for", async () => {
+    let asked = 0;
+    /** @type {import("edgemint").IssuerEvent[]} */
+    const events = [];
+    const issuer = issuerWith({
+      onEvent: (event) => void events.push(event),
+      clientAddress: (request) => request.headers.get("x-client"),
+      administration: async ({ headers }) => {
+        asked += 1;
+        if (headers.get("authorization") === "Bearer gone") throw new Error("gone");
+        return new Response(null, { status: headers.get("authorization") === "Bearer good" ? 200 : 401 });
+      },
+    });
+    const ask = (/** @type {string} */ token, /** @type {string} */ client, tenant = "demo") =>
+      issuer.fetch(
+        path(`/${tenant}/admin/v1/tenant`, {
+          headers: { authorization: `Bearer ${token}`, "x-client": client },
+        }),
+      );
+    const from = Date.now();
+    const statuses = [];
+    for (let number = 0; number < 1000; number += 1) {
+      statuses.push((await ask("bad", `2001:db8::${number}`, `t${number}`)).status);
+    }
+    const most = 101 + (50 * (Date.now() - from)) / 1000;
+    assert.ok(asked >= 100 && asked <= most, `${asked} of 1,000 were handed on`);
+    const late = await ask("bad", "2001:db8:0:0:1::1");
+    assert.equal(late.headers.get("retry-after"), "1");
+    assert.equal(await problem(late, 429), "temporarily_unavailable");
+    const { kind, reason, tenant } = events[events.length - 1];
+    assert.deepEqual([kind, reason, tenant], ["refused", "too_many_failures", "demo"]);
+    for (const elsewhere of ["2001:db8:0:1::", "192.0.2.1", ""]) {
+      for (let number = 0; number < 300; number += 1) {
+        assert.equal((await ask("good", elsewhere)).status, 200, "what is honoured does not count");
+      }
+    }
+    for (let number = 0; number < 150; number += 1) {
+      assert.equal((await ask("gone", "192.0.2.2")).status, 503, "nor does a failure");
+    }
+  });
 
   test("is handed to whom the option says, with the tenant, and nothing else is", async () => {
     /** @type {string[]} */
     const heard = [];
     const issuer = issuerWith({
       administration: async (request, tenant) => {
+        assert.equal(request.headers.get("authorization"), "Bearer t");
         heard.push(`${tenant} ${new URL(request.url).pathname}`);
         return new Response("theirs");
       },
@@ -116,7 +227,7 @@ describe("the administration over HTTP", () => {
       administration: () => Promise.reject(new Error("the object is gone")),
     });
     const response = await issuer.fetch(path("/demo/admin/v1/tenant"));
-    assert.equal(response.status, 503);
+    assert.equal(await problem(response, 503), "temporarily_unavailable");
     assert.equal(response.headers.get("retry-after"), "1");
     const [{ kind, reason, detail, tenant }] = events;
     assert.deepEqual({ kind, reason, tenant }, { kind: "failed", reason: "administration", tenant: "demo" });
@@ -155,6 +266,9 @@ describe("createIssuer refuses", () => {
     ["plain http", { baseUrl: "http://a.example" }, "invalid_base_url"],
     ["no base URL", { baseUrl: "" }, "invalid_base_url"],
     ["a time to live that is none", { cacheTtl: -1 }, "invalid_options"],
+    ["a bootstrap secret that is too short", { bootstrapSecret: "short" }, "invalid_bootstrap_secret"],
+    ["one with a space in it", { bootstrapSecret: `${"s".repeat(32)} s` }, "invalid_bootstrap_secret"],
+    ["one that is too long", { bootstrapSecret: "s".repeat(1025) }, "invalid_bootstrap_secret"],
     ["no store", { store: /** @type {any} */ (undefined) }, "invalid_options"],
   ])) {
     test(name, () => {
@@ -163,6 +277,12 @@ describe("createIssuer refuses", () => {
         (error) => error instanceof EdgemintError && error.code === code && error.message.length > 10,
       );
     });
+  }
+});
+
+test("a bootstrap secret may end with a line break, or be absent", () => {
+  for (const bootstrapSecret of [`${"s".repeat(32)}\n`, "s".repeat(1024), "", undefined]) {
+    issuerWith({ bootstrapSecret });
   }
 });
 

@@ -8,6 +8,7 @@ import type {
 } from "@cloudflare/workers-types";
 import { EdgemintError, createIssuer } from "edgemint";
 import type { Issuer, Store } from "edgemint";
+import { clientAddress, rateLimiter } from "edgemint/cloudflare";
 import { analyticsEngine, everySink, logSink } from "edgemint/events";
 import { directoryStore } from "edgemint/stores/directory";
 import type { DirectoryObject } from "edgemint/stores/directory-object";
@@ -35,8 +36,8 @@ createIssuer({
   store,
   onEvent: everySink(logSink, analyticsEngine(dataset), ({ location = "nowhere" }) => void location),
   issuanceEvents: false,
-  clientAddress: (request) => request.headers.get("cf-connecting-ip"),
-  rateLimit: async (key) => (await failures.limit({ key })).success,
+  clientAddress,
+  rateLimit: rateLimiter(failures),
 });
 // @ts-expect-error whether it was within the limit is not optional
 createIssuer({ baseUrl: "https://a.example", masterKey: "", store, rateLimit: async () => {} });

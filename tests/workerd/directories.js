@@ -48,10 +48,19 @@ const cached = (kv) => ({
   },
 });
 
+/** What was handed to `onEvent` of an object. @type {import("../../pkg/index.d.ts").IssuerEvent[]} */
+const events = [];
+
 class Transparent extends DirectoryObject {
   /** @param {any} ctx @param {any} env */
   constructor(ctx, env) {
     super(ctx, { ...env, DIRECTORY: faulty(env.DIRECTORY) });
+  }
+
+  /** @override @param {import("../../pkg/index.d.ts").IssuerEvent} event */
+  onEvent(event) {
+    events.push(event);
+    return super.onEvent(event);
   }
 
   /** @override @param {string} name */
@@ -111,6 +120,7 @@ export default {
       if (act === "contract") return runContract({ ...driver, ...issuer, module }, store);
       if (act === "faults") return Object.assign(faults, first);
       if (act === "counts") return { ...counts };
+      if (act === "events") return events;
       if (act === "ask") {
         const response = await env.TENANTS.getByName(first).fetch(...rest);
         return response.status;

@@ -146,7 +146,12 @@ describe("a directory in an object", () => {
     await comes("the copies", async () => {
       return (await act("copies", "list", partition, "", null, 1000)).names.length === 20;
     });
-    await comes("an empty outbox", async () => (await act("", "look", partition)).outbox.length === 0);
+    // What the lost instance may have had on its way to KV is copied once more, a minute later.
+    const late = async () => {
+      const { outbox, alarm } = await act("", "look", partition);
+      return outbox.length === 20 && Math.abs(alarm - Date.now() - 55_000) < 5000;
+    };
+    await comes("the alarm of a minute later", late);
   });
 
   test("tells the operator of copies that keep failing", async () => {
@@ -158,6 +163,9 @@ describe("a directory in an object", () => {
     const { edgemint } = JSON.parse(String(told()));
     assert.equal(edgemint.kind, "failed");
     assert.match(edgemint.detail, /:tenant is not copied to KV yet: .*429/);
+    assert.equal(`directory/${edgemint.tenant}`, partition);
+    const handed = (await act("", "events")).filter(({ detail = "" }) => detail.includes(partition));
+    assert.deepEqual(handed[0], edgemint, "a Worker of one's own gets it too");
   });
 
   test("keeps to KV's one write a second for each key, and ends with the newest", async () => {
@@ -257,6 +265,20 @@ describe("a directory in an object", () => {
     await assert.rejects(misdirected, /this is the object of/);
   });
 
+  test("hands its events to `onEvent`, those of failed maintenance too", async () => {
+    const partition = fresh();
+    const tenant = partition.slice("directory/".length);
+    await act("", "ask", partition, `https://auth.example.com/${tenant}/admin/v1/tenant`, {
+      headers: { authorization: "Bearer none" },
+    });
+    await act("objects", "put", partition, "tenant", "corrupt", null, null);
+    await act("", "maintain", partition, partition);
+    const handed = (await act("", "events")).filter((/** @type {any} */ event) => event.tenant === tenant);
+    const reasons = handed.map((/** @type {any} */ event) => [event.kind, event.reason]);
+    assert.deepEqual(reasons[0], ["refused", "invalid_token"]);
+    assert.deepEqual(reasons.at(-1), ["failed", "maintenance"]);
+  });
+
   test("answers requests to administration by its own rows", async () => {
     const tenant = fresh().slice("directory/".length);
     const ask = (/** @type {string} */ token) =>
@@ -284,14 +306,16 @@ describe("a directory in an object", () => {
   });
 
   test("is not asked more than 50 times a second about what does not exist", async () => {
-    const partition = fresh();
+    const [partition, other] = [fresh(), fresh()];
+    for (const known of [partition, other]) {
+      await act("objects", "put", known, "tenant", "{}", null, null);
+      assert.notEqual(await act("guarded", "get", known, "tenant"), null);
+    }
     const { reads, seconds } = await act("guarded", "flood", partition, 3000);
     assert.ok(reads >= 100, `${reads} questions: a burst is answered`);
     assert.ok(reads <= 101 + 50 * seconds, `${reads} questions in ${seconds} s`);
     // Another tenant's bucket is its own.
-    const version = await act("objects", "put", fresh(), "tenant", "{}", null, null);
-    assert.equal(typeof version, "string");
-    assert.ok((await act("guarded", "flood", fresh(), 10)).reads === 10);
+    assert.equal((await act("guarded", "flood", other, 10)).reads, 10);
     await sleep(200);
     assert.ok((await act("guarded", "flood", partition, 5)).reads === 5, "it fills again");
   });

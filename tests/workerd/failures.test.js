@@ -47,6 +47,26 @@ describe("a worker that is not set up", () => {
   }
 });
 
+test("a bootstrap secret that is none opens nothing, keeps nobody out, and is told once", async () => {
+  const worker = await startWorker({ bindings: { BOOTSTRAP_SECRET: "hunter2" } });
+  try {
+    const ask = (/** @type {string} */ method, /** @type {string} */ path) => {
+      const headers = { authorization: "Bearer hunter2" };
+      return worker.fetch(new Request(`https://x/demo/admin/v1/${path}`, { method, headers }));
+    };
+    for (const [method, path] of [["GET", "tenant"], ["POST", "bootstrap"], ["GET", "keys"]]) {
+      assert.equal((await ask(method, path)).status, 401, path);
+    }
+    const { kind, detail } = await event(worker, "invalid_bootstrap_secret");
+    assert.equal(kind, "failed");
+    assert.ok(!detail.includes("hunter2"));
+    const told = events(worker).filter(({ reason }) => reason === "invalid_bootstrap_secret");
+    assert.equal(told.length, 1);
+  } finally {
+    await worker.stop();
+  }
+});
+
 describe("a worker with faults", () => {
   /** @type {Worker} */
   let worker;
