@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as oauth from "oauth4webapi";
 import { CliError, EXIT, ProblemError, networkReason } from "./errors.js";
+import { duration } from "./output.js";
 
 /** What administration is asked for. */
 export const ADMIN_SCOPE = "urn:edgemint:admin/.default";
@@ -121,7 +122,6 @@ export async function bootstrap(at, secret, body, hint) {
     accept: "application/json",
     authorization: `Bearer ${secret}`,
     "content-type": "application/json",
-    "idempotency-key": randomUUID(),
   };
   const init = { method: "POST", headers, body: JSON.stringify(body) };
   try {
@@ -174,7 +174,8 @@ const WRONG_SECRET =
 /** @param {unknown} error @param {Profile} profile */
 function tokenFailure(error, { url, tenant, clientId }) {
   if (error instanceof CliError) return error;
-  // RFC 6749 section 5.2: 401 is invalid_client, with a challenge.
+  // RFC 6749 section 5.2: 401 is invalid_client, with a challenge, which the library reports
+  // instead of the body.
   if (error instanceof oauth.WWWAuthenticateChallengeError && error.status === 401) {
     return new CliError(`no token for ${clientId}: client authentication failed`, {
       exit: EXIT.forbidden,
@@ -189,7 +190,7 @@ function tokenFailure(error, { url, tenant, clientId }) {
     return new CliError(clientMessage, {
       exit: refused.includes(error.error)
         ? EXIT.forbidden
-        : error.status < 500
+        : error.status < 500 && error.status !== 429
           ? EXIT.usage
           : EXIT.failed,
       code: error.error,
@@ -198,15 +199,9 @@ function tokenFailure(error, { url, tenant, clientId }) {
           ? WRONG_SECRET
           : error.error === "invalid_scope"
             ? `See the app roles that it has with \`edgemint apps show ${clientId}\``
-            : undefined,
-    });
-  }
-  // RFC 6749 section 5.2: a 401 comes with a challenge, which the library reports instead of the body.
-  if (error instanceof oauth.WWWAuthenticateChallengeError) {
-    return new CliError(`no token for ${clientId}: client authentication failed`, {
-      exit: EXIT.forbidden,
-      code: "invalid_client",
-      hint: "Check the client id and the secret; store them anew with `edgemint login`",
+            : error.status === 429
+              ? later(error.response)
+              : undefined,
     });
   }
   const status = /** @type {any} */ (error)?.status ?? /** @type {any} */ (error)?.cause?.status;
@@ -257,6 +252,13 @@ async function send(url, init, repeatable, hint) {
   }
 }
 
+/** What to do about a service that is busy. @param {Response} response */
+function later(response) {
+  const header = response.headers.get("retry-after");
+  if (header === null || (response.status !== 429 && response.status !== 503)) return undefined;
+  return `Wait ${duration(retryAfter(header, 1))}, and repeat the command`;
+}
+
 /** Seconds (RFC 9110 section 10.2.3). @param {string | null} header @param {number} attempt */
 export function retryAfter(header, attempt) {
   if (header !== null && /^\d+$/.test(header.trim())) return Number(header);
@@ -286,5 +288,5 @@ async function read(response) {
       hint: "Check the address of the profile",
     });
   }
-  throw new ProblemError(response.status, body ?? {});
+  throw new ProblemError(response.status, body ?? {}, later(response));
 }

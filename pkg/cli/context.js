@@ -1,7 +1,8 @@
 // What every command needs: the client of the profile, and the ways in which answers are shown.
 
 import { Client } from "./client.js";
-import { readConfig, resolveProfile } from "./profile.js";
+import { CliError } from "./errors.js";
+import { readConfig, resolveProfile, storeProfile } from "./profile.js";
 import { Table, details, paint, print, printJson, tell, time, write } from "./output.js";
 
 /** @typedef {{ json?: boolean, profile?: string }} Global what every command takes */
@@ -68,6 +69,30 @@ export async function showSecret({ secret, clientId, keyId, hint: start, ends })
   tell(paint(["bold", "yellow"], "The secret is shown only now. Copy it:", process.stderr));
   await print(secret);
 }
+
+/**
+ * Stores an administrator that was just made. If that fails, the answer that has its secret is
+ * printed, however output was asked for: nobody can show it again.
+ * @param {string} name
+ * @param {import("./profile.js").Profile} profile
+ * @param {unknown} answer
+ */
+export async function storeMade(name, profile, answer) {
+  try {
+    await storeProfile(process.env, name, profile);
+  } catch (error) {
+    await printJson(answer);
+    if (!(error instanceof CliError)) throw error;
+    const { message, exit, code } = error;
+    const hint = `The administrator is made; its secret is on standard output: store it with \`edgemint login --client-id ${profile.clientId}\``;
+    throw new CliError(message, { exit, code, hint });
+  }
+}
+
+/** Whether a secret is shown that went into a profile. */
+export const showSecretOption = /** @type {const} */ ({
+  "show-secret": { type: "boolean", describe: "Show the secret, too, also with --json" },
+});
 
 /**
  * Nothing on standard output but what was asked for.

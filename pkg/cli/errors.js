@@ -9,6 +9,7 @@ export const EXIT = Object.freeze({
   conflict: 4,
   forbidden: 5,
   differences: 6,
+  interrupted: 130,
 });
 
 /** @type {readonly (readonly [number, string])[]} */
@@ -20,6 +21,7 @@ export const EXIT_MEANINGS = [
   [EXIT.conflict, "it exists already, or someone else changed it meanwhile"],
   [EXIT.forbidden, "not permitted: wrong credentials, or an app role is missing"],
   [EXIT.differences, "apply --dry-run found something to do"],
+  [EXIT.interrupted, "interrupted with Ctrl-C"],
 ];
 
 /** A failure that is told in one line. Nothing else is expected to reach the user. */
@@ -43,13 +45,17 @@ export const usage = (message, hint) => new CliError(message, { exit: EXIT.usage
 
 /** A refusal of the administration API (RFC 9457). */
 export class ProblemError extends CliError {
-  /** @param {number} status @param {{ code?: string, detail?: string, title?: string }} problem */
-  constructor(status, { code, detail, title }) {
+  /**
+   * @param {number} status
+   * @param {{ code?: string, detail?: string, title?: string }} problem
+   * @param {string} [hint] what to do, if the answer says more than its code
+   */
+  constructor(status, { code, detail, title }, hint) {
     const named = code ?? `http_${status}`;
     super(trim(detail ?? title ?? `the server answered ${status}`), {
       exit: exitOf(status),
       code: named,
-      hint: HINTS[named],
+      hint: hint ?? HINTS[named],
     });
     this.name = "ProblemError";
     this.status = status;

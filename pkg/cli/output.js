@@ -41,10 +41,16 @@ export const tell = (line) => void process.stderr.write(`${line}\n`);
 export const printJson = (document) => print(JSON.stringify(document, null, 2));
 
 /**
- * A column of a table. One that is `loose` is cut to fit a terminal.
+ * A column of a table. On a terminal that is too narrow, one that is `loose` is cut, those that
+ * have a `short` text show it, and those that are `spare` are left out, the lowest number first.
  * @template T
- * @typedef {{ title: string, of: (item: T) => string, loose?: boolean, style?: (item: T) => Style | undefined }}
- * Column
+ * @typedef {object} Column
+ * @property {string} title
+ * @property {(item: T) => string} of
+ * @property {boolean} [loose]
+ * @property {(item: T) => string} [short]
+ * @property {number} [spare]
+ * @property {(item: T) => Style | undefined} [style]
  */
 
 /** Two spaces between columns, as `kubectl` and `docker` do: it can be cut with `awk` as well. */
@@ -67,10 +73,9 @@ export class Table {
    * @returns {string} the lines for these items, with the heading before the first
    */
   lines(items) {
-    const rows = items.map((item) => this.columns.map(({ of }) => oneLine(of(item)) || "-"));
-    for (const row of rows) {
-      row.forEach((cell, at) => (this.widths[at] = Math.max(this.widths[at], stringWidth(cell))));
-    }
+    // The heading stands: what it says of later parts is as it was for the first.
+    let rows = this.#rows(items);
+    while (!this.started && this.#over() > 0 && this.#narrow()) rows = this.#rows(items);
     const widths = this.#fit();
     const lines = rows.map((row, at) =>
       this.#line(row, widths, (column) => column.style?.(items[at])),
@@ -83,14 +88,45 @@ export class Table {
     return lines.map((line) => `${line}\n`).join("");
   }
 
+  /** @param {T[]} items */
+  #rows(items) {
+    const rows = items.map((item) => this.columns.map(({ of }) => oneLine(of(item)) || "-"));
+    for (const row of rows) {
+      row.forEach((cell, at) => (this.widths[at] = Math.max(this.widths[at], stringWidth(cell))));
+    }
+    return rows;
+  }
+
+  /** By how much a terminal is too narrow, even if loose columns give way. */
+  #over() {
+    if (!this.stream.isTTY) return 0;
+    const least = this.widths.map((width, at) =>
+      this.columns[at].loose ? Math.min(width, NARROWEST) : width,
+    );
+    return total(least) - (this.stream.columns || 80);
+  }
+
+  /** Makes it narrower, if that is still possible. */
+  #narrow() {
+    const spare = this.columns.filter(({ spare }) => spare !== undefined);
+    if (this.columns.some(({ short }) => short !== undefined)) {
+      this.columns = this.columns.map(({ short, ...column }) => ({ ...column, of: short ?? column.of }));
+    } else if (spare.length > 0) {
+      const least = Math.min(...spare.map(({ spare }) => Number(spare)));
+      this.columns = this.columns.filter(({ spare }) => spare !== least);
+    } else {
+      return false;
+    }
+    this.widths = this.columns.map(({ title }) => title.length);
+    return true;
+  }
+
   /** The widths on a terminal: loose columns give way, the widest first. */
   #fit() {
     const widths = [...this.widths];
     if (!this.stream.isTTY) return widths;
-    const room = (this.stream.columns ?? 80) - GAP.length * (widths.length - 1);
     for (;;) {
-      const over = widths.reduce((sum, width) => sum + width, 0) - room;
-      if (over <= 0) return widths;
+      if (total(widths) <= (this.stream.columns || 80)) return widths;
       const loose = widths.map((width, at) =>
         this.columns[at].loose && width > NARROWEST ? width : 0,
       );
@@ -118,6 +154,10 @@ export class Table {
       .trimEnd();
   }
 }
+
+/** Of all columns, with what is between them. @param {number[]} widths */
+const total = (widths) =>
+  widths.reduce((sum, width) => sum + width, 0) + GAP.length * (widths.length - 1);
 
 /** @param {string} text @param {number} width */
 function cut(text, width) {
@@ -159,6 +199,15 @@ export function shortTime(seconds, now = Date.now() / 1000) {
 }
 
 /**
+ * How far away it is, for a narrow table. @param {number | undefined | null} seconds since 1970
+ * @param {number} [now]
+ */
+export function howFar(seconds, now = Date.now() / 1000) {
+  if (seconds === undefined || seconds === null) return "";
+  return distance(seconds - now).replace(/minutes?/, "min");
+}
+
+/**
  * The day and minute, here: `2026-11-21 10:54`.
  * @param {number} seconds
  * @param {boolean} [exact] with seconds
@@ -182,7 +231,9 @@ const UNITS = [
 /** `in 12 days`, `3 hours ago`. @param {number} seconds from now */
 export function distance(seconds) {
   const size = Math.abs(seconds);
-  const [name, length] = UNITS.find(([, length]) => size >= length) ?? ["", 0];
+  // Half a minute less than an hour is one: a time that was said in hours is shown so.
+  const near = (/** @type {number} */ length) => size >= (length > 60 ? length - 30 : length);
+  const [name, length] = UNITS.find(([, length]) => near(length)) ?? ["", 0];
   if (length === 0) return "now";
   const count = Math.round(size / length);
   const text = `${count} ${name}${count === 1 ? "" : "s"}`;

@@ -1,9 +1,10 @@
 // Which service, tenant and credentials a command speaks with: stored profiles, and the
 // environment.
 
-import { chmod, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { CliError, EXIT, fileReason, usage } from "./errors.js";
 
 /**
@@ -47,12 +48,57 @@ export async function readConfig(env, warn) {
   throw usage(`${path} is not a configuration of edgemint`, "Mend it, or move it away");
 }
 
-/** Stores the profiles, for nobody else to read. @param {Environment} env @param {Config} config */
-export async function writeConfig(env, config) {
+/** How often one looks whether the profiles are free, and when a lock is somebody's who is gone. */
+const [LOOK, STALE] = [20, 5000];
+
+/**
+ * Changes the stored profiles, one process after another, so that none takes away what another one
+ * stored meanwhile.
+ * @param {Environment} env
+ * @param {(config: Config) => Config} change
+ */
+export async function updateConfig(env, change) {
   const path = configPath(env);
-  const fresh = `${path}.${process.pid}.new`;
+  const lock = `${path}.lock`;
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await take(lock);
+  } catch (error) {
+    throw new CliError(`cannot write ${path}: ${fileReason(error)}`);
+  }
+  try {
+    await writeConfig(path, change(await readConfig(env)));
+  } finally {
+    await rm(lock, { force: true });
+  }
+}
+
+/**
+ * Makes the file that says that one writes. It is there for milliseconds: the same one for seconds
+ * is of a process that was killed. How long is measured here, since its clock may be another's.
+ * @param {string} lock
+ */
+async function take(lock) {
+  let [seen, since] = ["", performance.now()];
+  for (;;) {
+    try {
+      await (await open(lock, "wx", 0o600)).close();
+      return;
+    } catch (error) {
+      if (/** @type {NodeJS.ErrnoException} */ (error).code !== "EEXIST") throw error;
+    }
+    const there = await stat(lock).catch(() => undefined);
+    const which = there === undefined ? "" : `${there.ino} ${there.mtimeMs}`;
+    if (which !== seen) [seen, since] = [which, performance.now()];
+    else if (which !== "" && performance.now() - since > STALE) await rm(lock, { force: true });
+    await sleep(LOOK * (0.5 + Math.random()));
+  }
+}
+
+/** Stores the profiles, for nobody else to read. @param {string} path @param {Config} config */
+async function writeConfig(path, config) {
+  const fresh = `${path}.${process.pid}.new`;
+  try {
     // A new file, renamed: the secret never lies in a file with another mode, nor half written.
     await rm(fresh, { force: true });
     await writeFile(fresh, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600, flag: "wx" });
@@ -71,10 +117,28 @@ export async function writeConfig(env, config) {
  * @param {Profile} profile
  */
 export async function storeProfile(env, name, profile) {
-  const config = await readConfig(env);
-  config.profiles = { ...config.profiles, [name]: profile };
-  config.current = name;
-  await writeConfig(env, config);
+  await updateConfig(env, (config) => ({
+    ...config,
+    profiles: { ...config.profiles, [name]: profile },
+    current: name,
+  }));
+}
+
+/**
+ * Refuses the name of a profile that is there, and a place where none can be stored, before
+ * anything is made whose secret is shown once.
+ * @param {Environment} env
+ * @param {string} name
+ */
+export async function mayStore(env, name) {
+  await updateConfig(env, (config) => {
+    if (!Object.hasOwn(config.profiles, name)) return config;
+    throw new CliError(`there is a profile ${name} already`, {
+      exit: EXIT.conflict,
+      code: "exists",
+      hint: "Give another name",
+    });
+  });
 }
 
 /**

@@ -8,10 +8,10 @@ import { directory } from "./commands/directory.js";
 import { entries } from "./commands/profiles.js";
 import { events, keys, sessions, tenant } from "./commands/tenant.js";
 import { token } from "./commands/token.js";
+import { completionsOf } from "./completion.js";
 import { CliError, EXIT, EXIT_MEANINGS, lineOf, usage } from "./errors.js";
 import { FileError } from "./directory/read.js";
-import { paint, tell } from "./output.js";
-import { readConfig } from "./profile.js";
+import { paint, tell, write } from "./output.js";
 
 /** @typedef {import("yargs").Argv<import("./context.js").Global>} Yargs */
 
@@ -31,7 +31,7 @@ const GROUPS = [
 ];
 
 const EPILOG = `Exit codes
-${EXIT_MEANINGS.map(([code, meaning]) => `  ${code}  ${meaning}`).join("\n")}
+${EXIT_MEANINGS.map(([code, meaning]) => `  ${`${code}`.padEnd(3)}  ${meaning}`).join("\n")}
 
 Environment
   EDGEMINT_URL, EDGEMINT_TENANT, EDGEMINT_CLIENT_ID, EDGEMINT_CLIENT_SECRET  instead of a profile
@@ -106,7 +106,7 @@ function program(args) {
   directory(cli);
   token(cli);
   return cli
-    .completion("completion", "Print a completion script for bash or zsh", complete)
+    .completion("completion", "Print a completion script for bash or zsh")
     .example("$0 init --url https://auth.example.com --tenant contoso", "The first administrator")
     .example("$0 apps create --name Worker", "An application")
     .example("$0 grant 7c2f4e1a-... api://orders Orders.Read.All", "Its consent")
@@ -137,25 +137,32 @@ const lower = (message) =>
     .replaceAll(":, ", ": ")
     .replace(/^[A-Z](?=[a-z])/, (one) => one.toLowerCase());
 
+/** What the scripts of `completion` ask with. */
+const COMPLETIONS = "--get-yargs-completions";
+
 /**
- * The words that may come next: profiles after `--profile`, else commands and options.
- * @param {string} _current
- * @param {any} argv
- * @param {any} byDefault
- * @param {(words: string[]) => void} done
+ * Prints the words that may come next: ids and profiles where they belong, else commands and
+ * options. Never a failure: someone is in the middle of a line.
+ * @param {string[]} args
  */
-function complete(_current, argv, byDefault, done) {
-  const words = process.argv.slice(process.argv.indexOf("--get-yargs-completions") + 1);
-  if (words.at(-2) !== "--profile") return byDefault();
-  readConfig(process.env).then(
-    ({ profiles }) => done(Object.keys(profiles)),
-    () => done([]),
-  );
-  return undefined;
+async function complete(args) {
+  try {
+    const found = await completionsOf(args.slice(2), process.env);
+    if (found !== undefined) return await write(found.map((word) => `${word}\n`).join(""));
+    // It prints them, and goes on to miss what is not typed yet.
+    await program(args).parseAsync();
+  } catch {
+    // What is still under way is not waited for.
+    process.exit(EXIT.ok);
+  }
 }
 
 /** Runs a command line. @param {string[]} args @returns {Promise<number>} the exit code */
 export async function run(args) {
+  if (args[0] === COMPLETIONS) {
+    await complete(args);
+    return EXIT.ok;
+  }
   running = commandOf(args);
   try {
     await program(args).parseAsync();

@@ -2,7 +2,7 @@
 
 import { createInterface } from "node:readline";
 import { Writable } from "node:stream";
-import { CliError, usage } from "./errors.js";
+import { CliError, EXIT, usage } from "./errors.js";
 
 /** Whether there is someone to ask. */
 export const canAsk = () => process.stdin.isTTY === true && process.stderr.isTTY === true;
@@ -22,7 +22,7 @@ function ask(question, hidden = false) {
     lines.once("SIGINT", () => lines.close());
     lines.once("close", () => {
       if (hidden || !answered) process.stderr.write("\n");
-      if (!answered) reject(new CliError("nothing was done", { exit: 130 }));
+      if (!answered) reject(new CliError("nothing was done", { exit: EXIT.interrupted }));
     });
     lines.question(question, (answer) => {
       answered = true;

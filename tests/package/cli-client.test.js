@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { test } from "node:test";
-import { Client } from "../../pkg/cli/client.js";
+import { Client, bootstrap, requestToken } from "../../pkg/cli/client.js";
 
 /**
  * Runs `act` against a server that answers tokens, and everything else from `answers`, one after another.
@@ -64,6 +64,38 @@ test("an edit is not sent again if nobody knows what became of it", () =>
     assert.equal(seen.length, 1);
     assert.equal(seen[0].headers["if-match"], '"1"');
   }));
+
+test("a service that refuses for long is not waited for, and the line says how long it refuses", async () => {
+  /** @type {import("node:http").IncomingMessage[]} */
+  const seen = [];
+  const server = createServer((request, response) => {
+    seen.push(request);
+    const oauth = request.url === "/t/oauth2/token";
+    response.writeHead(429, {
+      "retry-after": "120",
+      "content-type": oauth ? "application/json" : "application/problem+json",
+    });
+    const text = "client authentication failed too often; try again later";
+    const token = { error: "temporarily_unavailable", error_description: text };
+    const problem = { status: 429, code: "rate_limited", detail: `${text}.` };
+    response.end(JSON.stringify(oauth ? token : problem));
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  const at = { url: `http://127.0.0.1:${port}`, tenant: "t", clientId: "c", clientSecret: "s" };
+  const wait = { exit: 1, hint: "Wait 2 minutes, and repeat the command" };
+  try {
+    const asked = bootstrap(at, "wrong", {}, () => {});
+    await assert.rejects(asked, { ...wait, code: "rate_limited", message: /too often/ });
+    assert.equal(seen[0].headers["idempotency-key"], undefined, "the route knows none");
+    const token = requestToken(at, {}, () => {});
+    await assert.rejects(token, { ...wait, code: "temporarily_unavailable", message: /too often/ });
+    assert.equal(seen.length, 2);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+});
 
 test("a token that is refused is asked for anew, once", () =>
   against([401, 200, 401, 401], async (client, seen) => {

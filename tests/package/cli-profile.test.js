@@ -1,10 +1,14 @@
 // What the command line keeps and says: profiles, exit codes, times, tables.
 
 import assert from "node:assert/strict";
-import { chmod, mkdtemp, readFile, rm, stat } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, mkdtemp, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { stripVTControlCharacters } from "node:util";
+import { kindOf, typed } from "../../pkg/cli/completion.js";
 import { pathOf, retryAfter } from "../../pkg/cli/client.js";
 import { CliError, EXIT, ProblemError, exitOf, lineOf } from "../../pkg/cli/errors.js";
 import { declaredOf, momentOf, secondsOf } from "../../pkg/cli/options.js";
@@ -39,6 +43,32 @@ test("profiles are stored for nobody else to read, also if the file was open bef
     assert.equal((await stat(path)).mode & 0o777, 0o600);
     const config = JSON.parse(await readFile(path, "utf8"));
     assert.deepEqual([config.current, Object.keys(config.profiles)], ["two", ["one", "two"]]);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});
+
+test("profiles that several processes store at once are all there afterwards", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "edgemint-profile-"));
+  try {
+    const env = { EDGEMINT_CONFIG: join(folder, "config.json") };
+    const names = Array.from({ length: 8 }, (_, at) => `p${at}`);
+    const module = new URL("../../pkg/cli/profile.js", import.meta.url).href;
+    const code = `const { storeProfile } = await import(${JSON.stringify(module)});
+      await storeProfile(process.env, process.argv[1], ${JSON.stringify(STORED)});`;
+    const exits = names.map(async (name) => {
+      const args = ["--input-type=module", "--eval", code, name];
+      const child = spawn(process.execPath, args, { env, stdio: "inherit" });
+      return (await once(child, "close"))[0];
+    });
+    assert.deepEqual(new Set(await Promise.all(exits)), new Set([0]));
+    assert.deepEqual(Object.keys((await readConfig(env)).profiles).toSorted(), names);
+
+    // In one process, too, and the lock of one that was killed does not last.
+    await writeFile(`${env.EDGEMINT_CONFIG}.lock`, "");
+    await Promise.all(["q", "r", "s"].map((name) => storeProfile(env, name, STORED)));
+    assert.equal(Object.keys((await readConfig(env)).profiles).length, 11);
+    assert.deepEqual(await readdir(folder), ["config.json"]);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -148,6 +178,7 @@ test("times are shown with how far away they are", () => {
     "now",
     "2 minutes ago",
   ]);
+  assert.deepEqual([3599.5, 3500, 86399].map(distance), ["in 1 hour", "in 58 minutes", "in 1 day"]);
   assert.deepEqual([3600, 2592000, 90, 5400, 0].map(duration), [
     "1 hour",
     "30 days",
@@ -184,6 +215,56 @@ test("a table is aligned by what is seen, keeps its heading for later parts, and
     new Table(columns, terminal).lines([["1", "a very long name", "x"]]).split("\n")[1],
     "1   a very long na…  x",
   );
+});
+
+test("a terminal that is too narrow gets short texts first, and then fewer columns", () => {
+  /** @type {import("../../pkg/cli/output.js").Column<string>[]} */
+  const columns = [
+    { title: "ID", of: (id) => id },
+    { title: "WHEN", of: () => "2026-11-21 (in 3 days)", short: () => "in 3 days" },
+    { title: "LESS", of: () => "less", spare: 2 },
+    { title: "LEAST", of: () => "least", spare: 1 },
+  ];
+  const lines = (/** @type {number} */ width) => {
+    const terminal = /** @type {any} */ ({ isTTY: true, columns: width });
+    return stripVTControlCharacters(new Table(columns, terminal).lines(["1"]));
+  };
+  assert.equal(lines(39).split("\n")[1], "1   2026-11-21 (in 3 days)  less  least");
+  assert.equal(lines(38), "ID  WHEN       LESS  LEAST\n1   in 3 days  less  least\n");
+  assert.equal(lines(25), "ID  WHEN       LESS\n1   in 3 days  less\n");
+  assert.equal(lines(18), "ID  WHEN\n1   in 3 days\n");
+  assert.equal(lines(5), lines(18), "what is left is not cut");
+});
+
+test("Tab is for client ids and identifiers where they belong", () => {
+  const kinds = {
+    "apps show ": "/applications",
+    "secrets remove o": "/applications",
+    "secrets remove order-worker ": undefined,
+    "grant ": "/applications",
+    "grant order-worker ": "/apis",
+    "--profile x grant order-worker api": "/apis",
+    "grant order-worker api://orders ": undefined,
+    "roles add --json ": "/apis",
+    "apps list ": undefined,
+    "apps show -": undefined,
+    "sessions end --app ": "/applications",
+    "token --client-id o": "/applications",
+    "apps create --client-id ": undefined,
+    "tenant show --profile ": "profiles",
+    "constructor x": undefined,
+  };
+  for (const [line, kind] of Object.entries(kinds)) assert.equal(kindOf(line.split(" ")), kind, line);
+});
+
+test("bash takes words apart at colons, and they are put together again", () => {
+  const parts = (/** @type {string} */ line) => typed(line.split(" "));
+  assert.deepEqual(parts("apis show"), { words: ["apis", "show"], head: "" });
+  assert.deepEqual(parts("show api : //or"), { words: ["show", "api://or"], head: "api:" });
+  const urn = parts("grant a urn : edgemint : admin ");
+  assert.deepEqual(urn, { words: ["grant", "a", "urn:edgemint:admin", ""], head: "" });
+  const begun = parts("urn : edgemint : ad");
+  assert.deepEqual(begun, { words: ["urn:edgemint:ad"], head: "urn:edgemint:" });
 });
 
 test("what stands in a path is encoded", () => {

@@ -16,19 +16,29 @@ const values = (list) => (list ?? []).map(({ value }) => value).join(" ");
 /** @type {import("../output.js").Column<any>[]} */
 const COLUMNS = [
   { title: "IDENTIFIER", of: ({ identifier }) => identifier },
-  { title: "NAME", of: ({ displayName }) => displayName, loose: true },
+  { title: "NAME", of: nameAlone, loose: true, spare: 2 },
   { title: "APP ROLES", of: ({ roles }) => values(roles), loose: true },
   { title: "SCOPES", of: ({ scopes }) => values(scopes), loose: true },
   {
     title: "WITHOUT A ROLE",
     of: ({ assignmentRequired }) => (assignmentRequired ? "no token" : "a token"),
+    spare: 1,
   },
 ];
+
+/** The display name; nothing if it has the service's, the identifier. @param {any} api */
+function nameAlone({ displayName, identifier }) {
+  return displayName === identifier ? "" : displayName;
+}
 
 /** @type {import("../output.js").Column<any>[]} */
 const DECLARED = [
   { title: "VALUE", of: ({ value }) => value },
-  { title: "NAME", of: ({ displayName }) => displayName ?? "", loose: true },
+  {
+    title: "NAME",
+    of: ({ displayName, value }) => (displayName === value ? "" : (displayName ?? "")),
+    loose: true,
+  },
   { title: "ID", of: ({ id }) => id ?? "" },
 ];
 const WITHOUT_ID = DECLARED.slice(0, 2);
@@ -38,7 +48,7 @@ async function showApi(api) {
   await write(
     details([
       ["identifier", api.identifier],
-      ["name", api.displayName],
+      ["name", nameAlone(api)],
       ["without a role", api.assignmentRequired ? "no token" : "a token without roles"],
       ["algorithm", api.algorithm ?? "as the tenant"],
       [

@@ -11,6 +11,7 @@ import {
   details,
   distance,
   duration,
+  howFar,
   paint,
   shortTime,
   tell,
@@ -24,27 +25,51 @@ import { confirm } from "../prompt.js";
 /** @type {import("../output.js").Column<any>[]} */
 const COLUMNS = [
   { title: "CLIENT ID", of: ({ clientId }) => clientId },
-  { title: "NAME", of: ({ displayName }) => displayName, loose: true },
+  { title: "NAME", of: nameAlone, loose: true },
   {
     title: "KIND",
     of: ({ kind, disabled }) => (disabled ? `${kind}, disabled` : kind),
+    short: ({ kind, disabled }) => (disabled ? "disabled" : kind),
     style: ({ disabled }) => (disabled ? "red" : undefined),
   },
-  { title: "SECRETS", of: ({ secrets }) => secretsText(secrets) },
+  {
+    title: "SECRETS",
+    of: ({ secrets }) => secretsText(secrets),
+    short: ({ secrets }) => secretsText(secrets).replace(/ends in |ends /, ""),
+  },
   {
     title: "APIS",
     of: ({ assignments }) => (assignments ?? []).map((/** @type {any} */ { api }) => api).join(" "),
     loose: true,
+    spare: 1,
   },
 ];
+
+/**
+ * The display name; nothing if there is none, for which the service has the id.
+ * @param {any} item an application, or a secret
+ */
+function nameAlone({ displayName, clientId, keyId }) {
+  return displayName === (keyId ?? clientId) ? "" : (displayName ?? "");
+}
 
 /** @type {import("../output.js").Column<any>[]} */
 const SECRETS = [
   { title: "KEY ID", of: ({ keyId }) => keyId },
-  { title: "NAME", of: ({ displayName }) => displayName ?? "", loose: true },
+  { title: "NAME", of: nameAlone, loose: true },
   { title: "BEGINS WITH", of: ({ hint }) => hint },
-  { title: "STARTS", of: ({ starts }) => shortTime(starts) },
-  { title: "ENDS", of: ({ ends }) => shortTime(ends), style: ({ ends }) => endStyle(ends) },
+  {
+    title: "STARTS",
+    of: ({ starts }) => shortTime(starts),
+    short: ({ starts }) => howFar(starts),
+    spare: 1,
+  },
+  {
+    title: "ENDS",
+    of: ({ ends }) => shortTime(ends),
+    short: ({ ends }) => howFar(ends),
+    style: ({ ends }) => endStyle(ends),
+  },
 ];
 
 /** @param {any[] | undefined} secrets how many are valid, and when the last of them ends */
@@ -68,7 +93,7 @@ async function showApplication(app) {
   await write(
     details([
       ["client id", app.clientId],
-      ["name", app.displayName],
+      ["name", nameAlone(app)],
       ["kind", app.kind],
       ["state", app.disabled ? paint("red", "disabled") : "enabled"],
       ["grant types", (app.grantTypes ?? []).join(" ")],
@@ -88,7 +113,12 @@ async function showApplication(app) {
   const columns = [
     { title: "API", of: ({ api }) => api },
     { title: "APP ROLES", of: ({ roles }) => roles.join(" ") },
-    { title: "GRANTED", of: ({ assignedAt }) => shortTime(assignedAt) },
+    {
+      title: "GRANTED",
+      of: ({ assignedAt }) => shortTime(assignedAt),
+      short: ({ assignedAt }) => howFar(assignedAt),
+      spare: 1,
+    },
   ];
   if (app.assignments?.length > 0) await write(`\n${new Table(columns).lines(app.assignments)}`);
 }
@@ -360,7 +390,7 @@ export function secrets(cli) {
         );
         const warning =
           left.length === 0 ? " It has no other that is valid now: it will get no token." : "";
-        const named = found.displayName
+        const named = nameAlone(found)
           ? `${found.displayName} (${found.hint}...)`
           : `${found.hint}...`;
         await confirm(`Remove the secret ${named} of ${nameOf(body)}?${warning}`, argv.yes);

@@ -1,17 +1,18 @@
 // How one gets in: the first administrator of a tenant, and profiles.
 
 import { ADMIN_SCOPE, Client, bootstrap, requestToken } from "../client.js";
-import { hint, show } from "../context.js";
-import { CliError, EXIT, usage } from "../errors.js";
+import { hint, show, showSecret, showSecretOption, storeMade } from "../context.js";
+import { usage } from "../errors.js";
 import { yes } from "../options.js";
-import { Table, print, tell, write } from "../output.js";
+import { Table, tell, write } from "../output.js";
 import {
   configPath,
+  mayStore,
   readConfig,
   resolveProfile,
   serviceUrl,
   storeProfile,
-  writeConfig,
+  updateConfig,
 } from "../profile.js";
 import { askSecret, confirm } from "../prompt.js";
 
@@ -39,7 +40,11 @@ export function entries(cli) {
       "Make a tenant with the host's one-time secret, and store its administrator as a profile",
       (command) =>
         command
-          .options({ ...at, name: { type: "string", describe: "Display name of the tenant" } })
+          .options({
+            ...at,
+            name: { type: "string", describe: "Display name of the tenant" },
+            ...showSecretOption,
+          })
           .epilog(
             "The one-time secret is asked for, or taken from EDGEMINT_BOOTSTRAP_SECRET or standard input. " +
               "The profile is called as --profile says, or as the tenant.",
@@ -50,35 +55,24 @@ export function entries(cli) {
           ),
       async (argv) => {
         const place = placeOf(argv);
-        const config = await readConfig(process.env, hint);
         const name = argv.profile ?? place.tenant;
-        if (Object.hasOwn(config.profiles, name)) {
-          throw new CliError(`there is a profile ${name} already`, {
-            exit: EXIT.conflict,
-            code: "exists",
-            hint: "Give another name with --profile",
-          });
-        }
+        // The secret serves once: what it gives must not be lost because it cannot be stored.
+        await mayStore(process.env, name);
         const secret = await askSecret(
           "One-time secret of the host",
           process.env.EDGEMINT_BOOTSTRAP_SECRET,
         );
-        // The secret serves once: what it gives must not be lost because it cannot be stored.
-        await writeConfig(process.env, config);
         const { body } = await bootstrap(place, secret, {}, hint);
         const profile = { ...place, clientId: body.clientId, clientSecret: body.secret };
-        try {
-          await storeProfile(process.env, name, profile);
-        } catch (error) {
-          if (!argv.json) await print(JSON.stringify(body, null, 2));
-          throw error;
-        }
+        await storeMade(name, profile, body);
         if (argv.name !== undefined) {
           const renamed = { displayName: argv.name };
           await new Client(profile, hint).request("PATCH", "/tenant", { body: renamed });
         }
-        await show(argv, body, () => {
+        const { secret: _shown, ...told } = body;
+        await show(argv, argv.showSecret ? body : told, async () => {
           tell(`The tenant ${place.tenant} has the administrator ${body.clientId}.`);
+          if (argv.showSecret) await showSecret(body);
         });
         hint(`Stored as profile ${name} in ${configPath(process.env)}. Try: edgemint tenant show`);
       },
@@ -133,7 +127,6 @@ export function entries(cli) {
 async function named(argv) {
   const config = await readConfig(process.env, hint);
   resolveProfile(process.env, config, argv.name);
-  return config;
 }
 
 /** @param {Yargs} cli */
@@ -155,7 +148,7 @@ function profiles(cli) {
           { title: "PROFILE", of: ({ name, current }) => `${current ? "* " : "  "}${name}` },
           { title: "URL", of: ({ url }) => url },
           { title: "TENANT", of: ({ tenant }) => tenant },
-          { title: "CLIENT ID", of: ({ clientId }) => clientId },
+          { title: "CLIENT ID", of: ({ clientId }) => clientId, spare: 1 },
         ];
         await show(argv, items, async () => {
           if (items.length === 0) hint("There are no profiles: edgemint login, or edgemint init.");
@@ -168,8 +161,8 @@ function profiles(cli) {
       "Make it the current one",
       (command) => name(command).example("$0 profiles use contoso", ""),
       async (argv) => {
-        const config = await named(argv);
-        await writeConfig(process.env, { ...config, current: argv.name });
+        await named(argv);
+        await updateConfig(process.env, (config) => ({ ...config, current: argv.name }));
         tell(`${argv.name} is the current profile.`);
       },
     )
@@ -178,11 +171,13 @@ function profiles(cli) {
       "Forget it and its secret",
       (command) => name(command).options(yes).example("$0 profiles remove contoso", ""),
       async (argv) => {
-        const config = await named(argv);
+        await named(argv);
         await confirm(`Forget the profile ${argv.name} and its secret?`, argv.yes);
-        const { [argv.name]: _gone, ...left } = config.profiles;
-        const current = config.current === argv.name ? undefined : config.current;
-        await writeConfig(process.env, { ...config, profiles: left, current });
+        await updateConfig(process.env, (config) => {
+          const { [argv.name]: _gone, ...left } = config.profiles;
+          const current = config.current === argv.name ? undefined : config.current;
+          return { ...config, profiles: left, current };
+        });
         tell(`Forgot ${argv.name}.`);
       },
     );

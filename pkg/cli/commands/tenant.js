@@ -2,12 +2,23 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathOf } from "../client.js";
-import { connect, hint, show, showSecret } from "../context.js";
+import { connect, hint, show, showSecret, showSecretOption, storeMade } from "../context.js";
 import { ALGORITHMS } from "../directory/schema.js";
 import { usage } from "../errors.js";
 import { checkLimit, given, momentOf, secondsOf, somethingOf, yes } from "../options.js";
-import { Table, details, duration, paint, shortTime, stamp, tell, time, write } from "../output.js";
-import { storeProfile } from "../profile.js";
+import {
+  Table,
+  details,
+  duration,
+  howFar,
+  paint,
+  shortTime,
+  stamp,
+  tell,
+  time,
+  write,
+} from "../output.js";
+import { mayStore } from "../profile.js";
 import { confirm } from "../prompt.js";
 
 /** @typedef {import("yargs").Argv<import("../context.js").Global>} Yargs */
@@ -86,33 +97,29 @@ export function tenant(cli) {
               describe:
                 "Store the administrator as a profile of this name instead of showing the secret",
             },
+            ...showSecretOption,
           })
           .example('$0 tenant create contoso --name "Contoso Ltd" --save contoso', ""),
       async (argv) => {
         if (argv.save === "") throw usage("--save needs the name of a profile");
         const client = await connect(argv);
+        if (argv.save !== undefined) await mayStore(process.env, argv.save);
         const body = given({ tenant: argv.tenant, ...bodyOf(argv) });
         const answer = await client.request("POST", "/tenants", { creates: true, body });
         const { administrator } = answer.body;
+        const { secret, ...known } = administrator;
+        const shown = argv.save === undefined || argv.showSecret === true;
         if (argv.save !== undefined) {
-          const { clientId, secret } = administrator;
           const { url } = client.profile;
-          try {
-            await storeProfile(process.env, argv.save, {
-              url,
-              tenant: argv.tenant,
-              clientId,
-              clientSecret: secret,
-            });
-            hint(`Stored as profile ${argv.save}, now the current one.`);
-          } catch (error) {
-            if (!argv.json) await showSecret(administrator);
-            throw error;
-          }
+          const { clientId } = administrator;
+          const profile = { url, tenant: argv.tenant, clientId, clientSecret: secret };
+          await storeMade(argv.save, profile, answer.body);
+          hint(`Stored as profile ${argv.save}, now the current one.`);
         }
-        await show(argv, answer.body, async () => {
+        const told = shown ? answer.body : { ...answer.body, administrator: known };
+        await show(argv, told, async () => {
           tell(`Made the tenant ${answer.body.tenant} (${answer.body.id}).`);
-          if (argv.save === undefined) await showSecret(administrator);
+          if (shown) await showSecret(administrator);
         });
       },
     );
@@ -123,10 +130,14 @@ const STATES = { active: "green", announced: "cyan", retired: "dim" };
 /** @type {import("../output.js").Column<any>[]} */
 const KEYS = [
   { title: "KID", of: ({ kid }) => kid },
-  { title: "ALGORITHM", of: ({ algorithm }) => algorithm },
+  { title: "ALGORITHM", of: ({ algorithm }) => algorithm, spare: 2 },
   { title: "STATE", of: ({ state }) => state, style: ({ state }) => STATES[state] },
-  { title: "SIGNS FROM", of: ({ starts }) => shortTime(starts) },
-  { title: "SEALED UNDER", of: ({ master }) => master },
+  {
+    title: "SIGNS FROM",
+    of: ({ starts }) => shortTime(starts),
+    short: ({ starts }) => howFar(starts),
+  },
+  { title: "SEALED UNDER", of: ({ master }) => master, spare: 1 },
 ];
 
 /** @param {Yargs} cli */
@@ -217,10 +228,23 @@ export function keys(cli) {
 const SESSIONS = [
   { title: "SESSION", of: ({ id }) => id },
   { title: "APPLICATION", of: ({ clientName, clientId }) => clientName || clientId, loose: true },
-  { title: "SCOPES", of: ({ scopes }) => (scopes ?? []).join(" "), loose: true },
-  { title: "SIGNED IN", of: ({ createdAt }) => shortTime(createdAt) },
-  { title: "LAST USED", of: ({ usedAt }) => shortTime(usedAt) },
-  { title: "ENDS", of: ({ expiresAt }) => shortTime(expiresAt) },
+  { title: "SCOPES", of: ({ scopes }) => (scopes ?? []).join(" "), loose: true, spare: 1 },
+  {
+    title: "SIGNED IN",
+    of: ({ createdAt }) => shortTime(createdAt),
+    short: ({ createdAt }) => howFar(createdAt),
+    spare: 2,
+  },
+  {
+    title: "LAST USED",
+    of: ({ usedAt }) => shortTime(usedAt),
+    short: ({ usedAt }) => howFar(usedAt),
+  },
+  {
+    title: "ENDS",
+    of: ({ expiresAt }) => shortTime(expiresAt),
+    short: ({ expiresAt }) => howFar(expiresAt),
+  },
 ];
 
 /** @param {Yargs} cli */
@@ -291,6 +315,11 @@ export function sessions(cli) {
 
 /** How often, in milliseconds, one looks for new events. */
 const EVERY = 2000;
+/**
+ * Seconds that one looks back each time. An event has the time at which its act began and is there
+ * once the act is done: it may come behind others that are newer.
+ */
+const BACK = 60;
 
 /** @param {Yargs} cli */
 export function events(cli) {
@@ -304,12 +333,17 @@ export function events(cli) {
           limit: { type: "number", default: 50, describe: "So many of the past" },
           cursor: { type: "string", describe: "Go on from here, to older ones" },
         })
+        .conflicts("follow", "cursor")
         .check((argv) => (checkLimit(argv), true))
         .example("$0 events", "The last 50, the newest at the bottom")
         .example("$0 events --follow --json", "A line of JSON for each, without an end")
         .example("$0 events --json --limit 1000", "The API's document, the newest first"),
     async (argv) => {
       const client = await connect(argv);
+      if (argv.follow) {
+        const line = argv.json ? (/** @type {any} */ one) => `${JSON.stringify(one)}\n` : eventLine;
+        return follow(client, argv.limit, line);
+      }
       /** @type {any[]} */
       const past = [];
       /** @type {string | undefined} */
@@ -318,44 +352,67 @@ export function events(cli) {
         past.push(...page.items);
         next = page.next ?? undefined;
       }
-      if (!argv.follow) {
-        if (argv.json) return show(argv, given({ items: past, next }), () => {});
-        if (past.length === 0) return hint("There are no events.");
-        await write(past.reverse().map(eventLine).join(""));
-        if (next !== undefined) hint("There are older ones: give a higher --limit.");
-        return;
-      }
-      const line = argv.json
-        ? (/** @type {any} */ event) => `${JSON.stringify(event)}\n`
-        : eventLine;
-      await write([...past].reverse().map(line).join(""));
-      for (let last = past[0]; ; ) {
-        await sleep(EVERY);
-        /** @type {any[]} */
-        const fresh = [];
-        search: for await (const { items } of client.pages("/events")) {
-          for (const event of items) {
-            // The last one may be gone from the list; what is older than it was shown, too.
-            if (event.id === last?.id || event.time < (last?.time ?? 0)) break search;
-            fresh.push(event);
-          }
-        }
-        if (fresh.length === 0) continue;
-        last = fresh[0];
-        await write(fresh.reverse().map(line).join(""));
-      }
+      if (argv.json) return show(argv, given({ items: past, next }), () => {});
+      if (past.length === 0) return hint("There are no events.");
+      await write(past.reverse().map(eventLine).join(""));
+      if (next !== undefined) hint("There are older ones: give a higher --limit.");
     },
   );
 }
 
+/**
+ * Shows the last events, and those that come, without an end.
+ * @param {import("../client.js").Client} client
+ * @param {number} limit how many of the past
+ * @param {(event: any) => string} line
+ */
+async function follow(client, limit, line) {
+  const past = await newestEvents(client, (all) => {
+    return all.length >= limit && all[all.length - 1].time < all[0].time - BACK;
+  });
+  await write(past.slice(0, limit).reverse().map(line).join(""));
+  // Those of the past that are not shown are not news, either.
+  /** @type {Map<string, number>} */
+  const known = new Map(past.map(({ id, time }) => [id, time]));
+  // The service's time is at least that of the newest event, and what passed since it was seen.
+  let [newest, since] = [past[0]?.time ?? 0, performance.now()];
+  let from = newest - BACK;
+  for (;;) {
+    await sleep(EVERY);
+    const now = newest + (performance.now() - since) / 1000;
+    const all = await newestEvents(client, (all) => all[all.length - 1].time < from);
+    const fresh = all.filter(({ id, time }) => time >= from && !known.has(id));
+    await write(fresh.toReversed().map(line).join(""));
+    for (const { id, time } of fresh) known.set(id, time);
+    if (fresh.length > 0 && fresh[0].time > now) {
+      [newest, since] = [fresh[0].time, performance.now()];
+    }
+    from = Math.max(from, now - BACK);
+    for (const [id, time] of known) if (time < from) known.delete(id);
+  }
+}
+
+/**
+ * The newest events, newest first, page by page until it is enough.
+ * @param {import("../client.js").Client} client
+ * @param {(all: any[]) => boolean} enough
+ */
+async function newestEvents(client, enough) {
+  /** @type {any[]} */
+  const all = [];
+  for await (const { items } of client.pages("/events")) {
+    for (const event of items) all.push(event);
+    if (all.length > 0 && enough(all)) break;
+  }
+  return all;
+}
+
 /** A line of a log. @param {any} event */
-function eventLine({ time: at, reason, clientId, detail, location }) {
-  const from =
-    location === undefined || location === null ? "" : `  ${paint("dim", `from ${location}`)}`;
+function eventLine({ time: at, reason, clientId, detail }) {
   const about =
     detail === undefined || detail === null || detail === "" ? "" : `  ${clean(detail)}`;
   const by = paint("dim", `by ${clean(clientId ?? "the operator")}`);
-  return `${stamp(at, true)}  ${paint("cyan", clean(reason).padEnd(24))}${about}  ${by}${from}\n`;
+  return `${stamp(at, true)}  ${paint("cyan", clean(reason).padEnd(24))}${about}  ${by}\n`;
 }
 
 /** @param {any} value */

@@ -139,7 +139,7 @@ function compareAssignments(wanted, current, prune, update) {
  * @param {AsyncIterable<{ items: any[] }> | Iterable<{ items: any[] }>} pages
  * @param {{ prune?: boolean, self?: string }} options the application that is used for this stays
  * @returns {Promise<{ steps: Step[], unlisted: number, total: number, keptSelf: boolean }>} and how
- * many the file does not name
+ * many there are that pruning removes, since the file does not name them
  */
 export async function planList(kind, wanted, pages, { prune = false, self }) {
   const id = kind === "api" ? "identifier" : "clientId";
@@ -166,18 +166,18 @@ export async function planList(kind, wanted, pages, { prune = false, self }) {
           wanted: one,
           update,
         });
+      } else if (key === self) {
+        keptSelf = prune;
       } else if (key !== ADMIN_API) {
         unlisted += 1;
         if (!prune) continue;
-        if (key === self) keptSelf = true;
-        else
-          removals.push({
-            action: "remove",
-            kind,
-            id: key,
-            label: item.displayName,
-            listed: JSON.stringify(item),
-          });
+        removals.push({
+          action: "remove",
+          kind,
+          id: key,
+          label: item.displayName,
+          listed: JSON.stringify(item),
+        });
       }
     }
   }
