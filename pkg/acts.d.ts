@@ -204,8 +204,12 @@ export interface Administration {
   updateTenant(act: In & TenantSettings & Conditional): Promise<Tenant>;
   /** The names of all tenants, whichever is named. */
   listTenants(act: In & Range): Promise<Page<string>>;
-  /** Announces the keys that are due: 14 days before the 90 days of the present one are over. */
-  maintain(act: In): Promise<{ announced: string[] }>;
+  /**
+   * What is due, for once a day. Announces the next key of each algorithm 14 days before the 90 days of the
+   * present one are over, unless another one starts by then; makes a key of the tenant's algorithm if there
+   * is none; and does what `resealKeys` does. Repeating it does nothing.
+   */
+  maintain(act: In): Promise<{ announced: string[]; resealed: boolean }>;
 
   createApplication(act: In & NewApplication & Repeatable): Promise<Application>;
   /** All of them or none, 500 at most, with secrets from elsewhere and role assignments. */
@@ -250,10 +254,13 @@ export interface Administration {
   }>;
   /**
    * Makes a signing key. Until `starts` it is announced in the JWKS: two hours by default, so that every
-   * cached JWKS has it. `starts: 0` is at once, for emergencies.
+   * cached JWKS has it, a year at most. `starts: 0` is at once, for emergencies.
    */
   rotateKey(act: In & Repeatable & { algorithm?: Algorithm; starts?: number }): Promise<Key>;
-  /** Takes a key out of the JWKS at once, whatever it has signed: for one that has leaked. */
+  /**
+   * Takes a key out of the JWKS at once, whatever it has signed: for one that has leaked. The last one that
+   * signs with an algorithm of the tenant or an API stays: first make another that starts at once.
+   */
   removeKey(act: In & { kid: string }): Promise<object>;
   /** Seals under the master key what is sealed under the previous one. */
   resealKeys(act: In): Promise<{ resealed: boolean }>;

@@ -2,13 +2,15 @@
 
 use serde::Serialize;
 
-use super::Administration;
+use super::command::Range;
 use super::error::{AdministrationError, Done, invalid, missing};
 use super::records::{Happened, Reply, Transaction, version};
-use crate::directory::Name;
+use super::{Administration, apis};
+use crate::directory::{Name, Tenant};
 use crate::issuer::{Host, MAX_CACHE_TTL};
+use crate::json::{self, Members, Value};
 use crate::key::{Algorithm, KeyRing, KeyState, Signer, SignerError, SigningKey, TenantKeys};
-use crate::store::Expected;
+use crate::store::{Expected, MAX_PAGE};
 use crate::time::UnixTime;
 
 /// Seconds that a new key is announced if nobody says otherwise: longer than a verifier caches the
@@ -18,6 +20,8 @@ pub(super) const ANNOUNCEMENT: u64 = 2 * MAX_CACHE_TTL;
 const PERIOD: u64 = 90 * 86_400;
 /// Seconds that the scheduled rotation announces a key ahead: 14 days.
 const SCHEDULED_ANNOUNCEMENT: u64 = 14 * 86_400;
+/// Most seconds that a key may be announced ahead: a year. What lies further is a mistake.
+const MAX_ANNOUNCEMENT: u64 = 365 * 86_400;
 /// Most keys that a ring may have: each is in the JWKS that every verifier reads.
 const MAX_KEYS: usize = 100;
 /// Rounds after which a change of the ring gives up.
@@ -26,8 +30,23 @@ const ROUNDS: usize = 16;
 /// A ring on its way to be written.
 pub(super) struct RingAtHand {
     pub(super) ring: KeyRing,
+    /// As it was read.
+    text: String,
     expected: Expected,
     changed: bool,
+}
+
+/// What is to be done with a ring.
+pub(super) enum RingAct {
+    /// Makes a new signing key, which takes over at the given time.
+    Rotate(Option<Algorithm>, Option<UnixTime>),
+    /// Takes a key out of the ring and the JWKS at once, whatever tokens it has signed: for a key that
+    /// has leaked.
+    Remove(String),
+    /// Seals under the current master key what is sealed under the previous one.
+    Reseal,
+    /// The same, and the rotation that is due.
+    Maintain,
 }
 
 /// A key as it is shown.
@@ -54,15 +73,12 @@ struct ShownRing<'a> {
 }
 
 #[derive(Serialize)]
-struct Resealed {
+struct Maintained {
+    /// The keys that were announced, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    announced: Option<Vec<String>>,
     /// Whether anything was still sealed under another master key.
     resealed: bool,
-}
-
-#[derive(Serialize)]
-struct Maintained {
-    /// The keys that were announced.
-    announced: Vec<String>,
 }
 
 impl<H: Host> Administration<'_, H> {
@@ -75,6 +91,7 @@ impl<H: Host> Administration<'_, H> {
         if let Some(found) = self.load::<KeyRing>(&self.ring_name()).await? {
             return Ok(RingAtHand {
                 ring: found.record,
+                text: found.text,
                 expected: found.expected,
                 changed: false,
             });
@@ -83,6 +100,7 @@ impl<H: Host> Administration<'_, H> {
         let ring = KeyRing::new(self.tenant.as_str(), masters, host.signer(), host.entropy());
         Ok(RingAtHand {
             ring: ring.await?,
+            text: String::new(),
             expected: Expected::Absent,
             changed: true,
         })
@@ -149,7 +167,7 @@ impl<H: Host> Administration<'_, H> {
     /// Writes the ring with the rest, if it was changed.
     pub(super) fn put_ring(&self, transaction: &mut Transaction, at_hand: &RingAtHand) -> Done<()> {
         if at_hand.changed {
-            let text = crate::json::write(&at_hand.ring)?;
+            let text = json::write(&at_hand.ring)?;
             transaction.put(self.ring_name(), text, at_hand.expected.clone())?;
         }
         Ok(())
@@ -198,84 +216,26 @@ impl<H: Host> Administration<'_, H> {
         }
     }
 
-    /// Makes a new signing key, which takes over at `starts`.
-    pub(super) async fn rotate_key(
-        &self,
-        algorithm: Option<Algorithm>,
-        starts: Option<UnixTime>,
-    ) -> Done<Reply> {
+    /// Carries out an act on the ring, which is one record: it may be cut short and repeated.
+    pub(super) async fn change_ring(&self, act: RingAct) -> Done<Reply> {
         let tenant = self.tenant_record().await?;
-        let algorithm = algorithm.unwrap_or(tenant.algorithm);
         for _ in 0..ROUNDS {
             let mut at_hand = self.ring().await?;
-            if at_hand.ring.published(self.now).count() >= MAX_KEYS {
-                return Err(AdministrationError::Conflict(
-                    "the key ring holds 100 keys; remove one first".to_owned(),
-                ));
-            }
-            // A start that has passed is now: for emergencies.
-            let starts = starts.unwrap_or(self.now.plus(ANNOUNCEMENT)).max(self.now);
-            let kid = self.add_key(&mut at_hand, algorithm, starts).await?;
-            let ring = &at_hand.ring;
-            let key = ring.published(self.now).find(|key| key.kid() == kid);
-            let shown = key.map(|key| self.shown(ring, key));
-            let reply = Reply {
-                created: Some(kid.clone()),
-                ..Reply::of(&shown)?
+            let (mut transaction, reply) = match &act {
+                RingAct::Rotate(algorithm, starts) => {
+                    let algorithm = algorithm.unwrap_or(tenant.algorithm);
+                    self.rotate(&mut at_hand, algorithm, *starts).await?
+                }
+                RingAct::Remove(kid) => self.remove_key(&mut at_hand, &tenant, kid).await?,
+                RingAct::Reseal => self.maintain(&mut at_hand, None).await?,
+                RingAct::Maintain => {
+                    let algorithm = Some(tenant.algorithm);
+                    self.maintain(&mut at_hand, algorithm).await?
+                }
             };
-            let mut transaction = Transaction::default().tell("key_added", kid.as_str());
-            self.put_ring(&mut transaction, &at_hand)?;
-            if self.commit(transaction, &reply).await?.is_none() {
-                return Ok(reply);
-            }
-        }
-        Err(self.busy("the key ring of", &self.tenant_name()))
-    }
-
-    /// Takes a key out of the ring and the JWKS at once, whatever tokens it has signed: for a key that
-    /// has leaked.
-    pub(super) async fn remove_key(&self, kid: String) -> Done<Reply> {
-        let kid = kid.as_str();
-        self.edit(
-            &self.ring_name(),
-            "the key ring of",
-            &mut |ring: &mut KeyRing| {
-                if !ring.remove(kid) {
-                    return Err(missing("signing key", kid));
-                }
-                if ring.signing(Algorithm::default(), self.now).is_none() {
-                    return Err(AdministrationError::Conflict(
-                        "no other key could sign then; add one that starts now first".to_owned(),
-                    ));
-                }
-                Ok(Transaction::default().tell("key_removed", kid))
-            },
-            &|_| Ok(Reply::default()),
-        )
-        .await
-    }
-
-    /// Seals under the current master key what is sealed under the previous one. It may be cut short
-    /// and repeated: the ring is one record.
-    pub(super) async fn reseal_keys(&self) -> Done<Reply> {
-        let (host, masters) = (self.issuer.host(), self.issuer.masters());
-        for _ in 0..ROUNDS {
-            let mut at_hand = self.ring().await?;
-            if at_hand.changed {
-                return Err(missing("tenant", self.tenant.as_str()));
-            }
-            let (signer, entropy) = (host.signer(), host.entropy());
-            let ring = &mut at_hand.ring;
-            let resealed = ring.reseal(self.tenant.as_str(), masters, signer, entropy);
-            at_hand.changed = resealed.await?;
-            let reply = Reply::of(&Resealed {
-                resealed: at_hand.changed,
-            })?;
             if !at_hand.changed {
                 return Ok(reply);
             }
-            let master = masters.current().id();
-            let mut transaction = Transaction::default().tell("keys_resealed", master);
             self.put_ring(&mut transaction, &at_hand)?;
             if self.commit(transaction, &reply).await?.is_none() {
                 return Ok(reply);
@@ -284,30 +244,139 @@ impl<H: Host> Administration<'_, H> {
         Err(self.busy("the key ring of", &self.tenant_name()))
     }
 
-    /// What is due: the scheduled rotation. Repeating it does nothing.
-    pub(super) async fn maintain(&self) -> Done<Reply> {
-        self.tenant_record().await?;
-        for _ in 0..ROUNDS {
-            let mut at_hand = self.ring().await?;
-            let mut announced = Vec::new();
-            for algorithm in at_hand.ring.due(self.now, PERIOD, SCHEDULED_ANNOUNCEMENT) {
-                let starts = self.now.plus(SCHEDULED_ANNOUNCEMENT);
-                announced.push(self.add_key(&mut at_hand, algorithm, starts).await?);
+    async fn rotate(
+        &self,
+        at_hand: &mut RingAtHand,
+        algorithm: Algorithm,
+        starts: Option<UnixTime>,
+    ) -> Done<(Transaction, Reply)> {
+        if starts > Some(self.now.plus(MAX_ANNOUNCEMENT)) {
+            return Err(invalid(
+                "a key starts a year from now at the latest; give an earlier time",
+            ));
+        }
+        if at_hand.ring.published(self.now).count() >= MAX_KEYS {
+            return Err(AdministrationError::Conflict(
+                "the key ring holds 100 keys; remove one first".to_owned(),
+            ));
+        }
+        // A start that has passed is now: for emergencies.
+        let starts = starts.unwrap_or(self.now.plus(ANNOUNCEMENT)).max(self.now);
+        let kid = self.add_key(at_hand, algorithm, starts).await?;
+        let ring = &at_hand.ring;
+        let key = ring.published(self.now).find(|key| key.kid() == kid);
+        let shown = key.map(|key| self.shown(ring, key));
+        let transaction = Transaction::default().tell("key_added", kid.as_str());
+        let reply = Reply {
+            created: Some(kid),
+            ..Reply::of(&shown)?
+        };
+        Ok((transaction, reply))
+    }
+
+    /// The last key of an algorithm that is in use stays: tokens would be signed with another algorithm
+    /// then, and an API that accepts none but its own would refuse them all.
+    async fn remove_key(
+        &self,
+        at_hand: &mut RingAtHand,
+        tenant: &Tenant,
+        kid: &str,
+    ) -> Done<(Transaction, Reply)> {
+        self.check_condition(&at_hand.text)?;
+        let ring = &mut at_hand.ring;
+        let Some(key) = ring.remove(kid) else {
+            return Err(missing("signing key", kid));
+        };
+        at_hand.changed = true;
+        let algorithm = key.public().algorithm();
+        // Of keys that are all announced, one may go.
+        let is_last = ring.active(algorithm, self.now).is_none()
+            && (key.starts() <= self.now || !ring.has(algorithm));
+        if ring.signing(algorithm, self.now).is_none()
+            || is_last && (algorithm == tenant.algorithm || self.is_of_an_api(algorithm).await?)
+        {
+            let why = [
+                "no other key signs with ",
+                algorithm.name(),
+                ", which the tenant or an API uses; add one that starts now first",
+            ];
+            return Err(AdministrationError::Conflict(why.concat()));
+        }
+        let transaction = Transaction::default().tell("key_removed", kid);
+        Ok((transaction, Reply::default()))
+    }
+
+    /// Whether an API has chosen this algorithm. Every API is read: only where it matters, which is once
+    /// after a change of the algorithm.
+    async fn is_of_an_api(&self, algorithm: Algorithm) -> Done<bool> {
+        let mut range = Range {
+            cursor: None,
+            limit: MAX_PAGE,
+        };
+        loop {
+            let mut is_found = false;
+            let see = &mut |_: &str, text: &str| {
+                let chosen = Members::of(json::parse(text)?)?.value("algorithm");
+                is_found |= matches!(chosen, Some(Value::Text(name)) if name == algorithm.name());
+                Ok(())
+            };
+            let cursor = self.each(self.partition()?, apis::PREFIX, range, see);
+            let cursor = cursor.await?;
+            if is_found || cursor.is_none() {
+                return Ok(is_found);
             }
-            let mut transaction = Transaction::default();
-            for kid in &announced {
+            range = Range {
+                cursor,
+                limit: MAX_PAGE,
+            };
+        }
+    }
+
+    /// What is due: everything under the current master key; and where the tenant's algorithm is given,
+    /// the scheduled rotation, and a key of that algorithm if the ring has none. (An API's had one when
+    /// it was chosen, and the last one stays.)
+    async fn maintain(
+        &self,
+        at_hand: &mut RingAtHand,
+        algorithm: Option<Algorithm>,
+    ) -> Done<(Transaction, Reply)> {
+        // A new one would not have the secret that everything of the tenant hangs on.
+        if at_hand.changed {
+            return Err(missing("the key ring of", self.tenant.as_str()));
+        }
+        let (host, masters) = (self.issuer.host(), self.issuer.masters());
+        let (signer, entropy) = (host.signer(), host.entropy());
+        let ring = &mut at_hand.ring;
+        let resealed = ring.reseal(self.tenant.as_str(), masters, signer, entropy);
+        let resealed = resealed.await?;
+        at_hand.changed = resealed;
+        let mut transaction = Transaction::default();
+        if resealed {
+            let happened = Happened::new("keys_resealed", masters.current().id());
+            transaction.happened.push(happened);
+        }
+        let mut announced = None;
+        if let Some(algorithm) = algorithm {
+            let mut due = at_hand.ring.due(self.now, PERIOD, SCHEDULED_ANNOUNCEMENT);
+            let mut ahead = SCHEDULED_ANNOUNCEMENT;
+            if !at_hand.ring.has(algorithm) {
+                // It is overdue: the others have their turn tomorrow.
+                (due, ahead) = (vec![algorithm], ANNOUNCEMENT);
+            }
+            let mut kids = Vec::new();
+            for algorithm in due {
+                let kid = self.add_key(at_hand, algorithm, self.now.plus(ahead));
+                let kid = kid.await?;
                 let happened = Happened::new("key_added", kid.as_str());
                 transaction.happened.push(happened);
+                kids.push(kid);
             }
-            let reply = Reply::of(&Maintained { announced })?;
-            if !at_hand.changed {
-                return Ok(reply);
-            }
-            self.put_ring(&mut transaction, &at_hand)?;
-            if self.commit(transaction, &reply).await?.is_none() {
-                return Ok(reply);
-            }
+            announced = Some(kids);
         }
-        Err(self.busy("the key ring of", &self.tenant_name()))
+        let reply = Reply::of(&Maintained {
+            announced,
+            resealed,
+        })?;
+        Ok((transaction, reply))
     }
 }

@@ -37,6 +37,7 @@ pub use command::Command;
 pub(crate) use command::Preconditions;
 pub use error::AdministrationError;
 pub(crate) use error::{Done, invalid};
+use keys::RingAct;
 pub(crate) use records::Reply;
 
 /// One act at work.
@@ -111,7 +112,7 @@ impl<H: Host> Administration<'_, H> {
             Act::GetTenant => Box::pin(self.get_tenant()),
             Act::UpdateTenant(change) => Box::pin(self.update_tenant(change)),
             Act::ListTenants(range) => Box::pin(self.list_tenants(range)),
-            Act::Maintain => Box::pin(self.maintain()),
+            Act::Maintain => Box::pin(self.change_ring(RingAct::Maintain)),
             Act::CreateApplication(new) => Box::pin(self.create_application(new)),
             Act::ImportApplications(applications) => Box::pin(self.import(applications)),
             Act::GetApplication(id) => Box::pin(self.get_application(id)),
@@ -135,9 +136,11 @@ impl<H: Host> Administration<'_, H> {
             Act::UpdateApi(identifier, change) => Box::pin(self.update_api(identifier, change)),
             Act::DeleteApi(identifier) => Box::pin(self.delete_api(identifier)),
             Act::ListKeys => Box::pin(self.list_keys()),
-            Act::RotateKey(algorithm, starts) => Box::pin(self.rotate_key(algorithm, starts)),
-            Act::RemoveKey(kid) => Box::pin(self.remove_key(kid)),
-            Act::ResealKeys => Box::pin(self.reseal_keys()),
+            Act::RotateKey(algorithm, starts) => {
+                Box::pin(self.change_ring(RingAct::Rotate(algorithm, starts)))
+            }
+            Act::RemoveKey(kid) => Box::pin(self.change_ring(RingAct::Remove(kid))),
+            Act::ResealKeys => Box::pin(self.change_ring(RingAct::Reseal)),
             Act::ListSessions(subject) => Box::pin(self.list_sessions(subject)),
             Act::EndSession(subject, id) => Box::pin(self.end_session(subject, id)),
             Act::EndUserSessions(subject) => Box::pin(self.end_user_sessions(subject)),

@@ -186,7 +186,7 @@ impl<H: Host> Administration<'_, H> {
         Ok(stored)
     }
 
-    fn check_condition(&self, text: &str) -> Done<()> {
+    pub(super) fn check_condition(&self, text: &str) -> Done<()> {
         let Some(condition) = &self.condition else {
             return Ok(());
         };
@@ -409,28 +409,18 @@ impl<H: Host> Administration<'_, H> {
         range: Range,
         show: fn(&str, &str) -> Done<String>,
     ) -> Done<Reply> {
-        let store = self.store();
-        let page = store
-            .list(&partition, prefix, range.cursor.as_deref(), range.limit)
-            .await?;
         let mut body = String::from(r#"{"items":["#);
         let mut is_first = true;
-        for name in page.names {
-            // A cursor that was made up leads nowhere else.
-            let Some(id) = name.strip_prefix(prefix) else {
-                continue;
-            };
-            let key = Key::new(partition.clone(), name.as_str())?;
-            let Some(found) = store.get(&key).await? else {
-                continue;
-            };
+        let see = &mut |id: &str, text: &str| {
             if !std::mem::take(&mut is_first) {
                 body.push(',');
             }
-            body.push_str(&show(id, &found.value)?);
-        }
+            body.push_str(&show(id, text)?);
+            Ok(())
+        };
+        let cursor = self.each(partition, prefix, range, see).await?;
         body.push(']');
-        if let Some(cursor) = page.cursor {
+        if let Some(cursor) = cursor {
             body.push_str(r#","next":"#);
             body.push_str(&json::write(&cursor)?);
         }
@@ -439,6 +429,31 @@ impl<H: Host> Administration<'_, H> {
             body: Some(body),
             ..Reply::default()
         })
+    }
+
+    /// Lets each record of a page be seen. Answers where the next page begins, if there is one.
+    pub(super) async fn each(
+        &self,
+        partition: Partition,
+        prefix: &'static str,
+        range: Range,
+        see: &mut dyn FnMut(&str, &str) -> Done<()>,
+    ) -> Done<Option<String>> {
+        let store = self.store();
+        let page = store
+            .list(&partition, prefix, range.cursor.as_deref(), range.limit)
+            .await?;
+        for name in page.names {
+            // A cursor that was made up leads nowhere else.
+            let Some(id) = name.strip_prefix(prefix) else {
+                continue;
+            };
+            let key = Key::new(partition.clone(), name.as_str())?;
+            if let Some(found) = store.get(&key).await? {
+                see(id, &found.value)?;
+            }
+        }
+        Ok(page.cursor)
     }
 }
 

@@ -190,26 +190,26 @@ impl KeyRing {
         Ok(changed)
     }
 
-    /// Removes a key at once; tells whether it was there. The one before it signs again if it was the active
-    /// one of its algorithm.
-    pub fn remove(&mut self, kid: &str) -> bool {
-        let before = self.keys.len();
-        self.keys.retain(|key| key.kid != kid);
-        self.keys.len() < before
+    /// Removes a key at once, and answers it if it was there. The one before it signs again if it was the
+    /// active one of its algorithm.
+    pub fn remove(&mut self, kid: &str) -> Option<SigningKey> {
+        let at = self.keys.iter().position(|key| key.kid == kid)?;
+        Some(self.keys.remove(at))
     }
 
     /// The algorithms that are due for a new key, if one is to sign for `period` seconds and is announced
-    /// `announcement` seconds ahead: their newest key, announced or active, has only that long left.
+    /// `announcement` seconds ahead: their active key has only that long left, and no other is announced
+    /// to take over by then. What starts later does not count.
     #[must_use]
     pub fn due(&self, now: UnixTime, period: u64, announcement: u64) -> Vec<Algorithm> {
+        // A key after another: the last one that has started is the active one of its algorithm.
         let mut due = Vec::new();
-        let mut seen = Vec::new();
-        for key in self.keys.iter().rev() {
+        for key in &self.keys {
             let algorithm = key.public.algorithm();
-            if seen.contains(&algorithm) {
-                continue;
+            if key.starts > now.plus(announcement) {
+                break;
             }
-            seen.push(algorithm);
+            due.retain(|known| *known != algorithm);
             if now.since(key.starts) > period.saturating_sub(announcement) {
                 due.push(algorithm);
             }
@@ -358,12 +358,28 @@ mod tests {
         assert_eq!(due(900), []);
         assert_eq!(due(901), [Es256]);
         assert_eq!(due(1_300), [Es256], "the announced one is young");
-        assert_eq!(due(1_301), [EdDsa, Es256]);
+        assert_eq!(due(1_301), [Es256, EdDsa]);
         assert_eq!(
-            ring.due(at(101), 10, 200),
-            [Es256],
-            "never before it starts"
+            ring.due(at(50), 10, 200),
+            [],
+            "what has not started is not due"
         );
+    }
+
+    #[test]
+    fn a_key_that_starts_too_late_does_not_put_off_the_next() {
+        let (ring, _) = ring(&[
+            (Es256, 100, masters(1, None)),
+            (Es256, 1_102, masters(1, None)),
+            (Es256, 9_999, masters(1, None)),
+            (EdDsa, 9_999, masters(1, None)),
+        ]);
+        let due = |now| ring.due(at(now), 1_000, 200);
+        assert_eq!(due(900), []);
+        assert_eq!(due(901), [Es256]);
+        assert_eq!(due(902), [], "it starts when one added now would");
+        assert_eq!(due(1_902), []);
+        assert_eq!(due(1_903), [Es256]);
     }
 
     #[test]
@@ -374,11 +390,11 @@ mod tests {
         ]);
         let signing = |ring: &KeyRing| ring.active(Es256, at(300)).map(|key| key.kid.clone());
         let newest = signing(&ring).unwrap();
-        assert!(!ring.remove("unknown"));
-        assert!(ring.remove(&newest));
+        assert_eq!(ring.remove("unknown"), None);
+        assert_eq!(ring.remove(&newest).unwrap().kid, newest);
         let older = signing(&ring).unwrap();
         assert_ne!(older, newest);
-        assert!(ring.remove(&older));
+        assert!(ring.remove(&older).is_some());
         assert_eq!(signing(&ring), None);
         assert_eq!(ring.published(at(300)).count(), 0);
     }

@@ -118,6 +118,55 @@ fn r47_resealing_that_was_interrupted_is_resumed() {
 }
 
 #[test]
+fn r47_maintenance_seals_anew_what_nobody_has_sealed_anew_by_hand() {
+    let (world, client) = world_and_client();
+    let maintain = json!({"maintain": {"tenant": "demo"}});
+    let none: [&str; 0] = [];
+    assert_eq!(
+        world.document(&maintain),
+        json!({"announced": none, "resealed": false})
+    );
+    // A key is due as well: it is one write all the same.
+    let is_due = world.elsewhere_with(masters(2, Some(1)));
+    world.around.clock.pass(76 * 86_400 + 1);
+    let writes = world.around.store.writes();
+    let done = is_due.document(&maintain);
+    assert_eq!(done["resealed"], true);
+    let added = done["announced"][0].as_str().unwrap();
+    assert_eq!(world.around.store.writes() - writes, 1, "a transaction");
+    // The newest first.
+    let told = world.document(&json!({"listEvents": {"tenant": "demo", "limit": 2}}));
+    let told = |at: usize| {
+        (
+            told["items"][at]["reason"].clone(),
+            told["items"][at]["detail"].clone(),
+        )
+    };
+    let master = masters(2, None).current().id().to_owned();
+    assert_eq!(told(1), (json!("keys_resealed"), json!(master)));
+    assert_eq!(told(0), (json!("key_added"), json!(added)));
+    let (before, writes) = (ring_text(&world), world.around.store.writes());
+    assert_eq!(
+        is_due.document(&maintain),
+        json!({"announced": none, "resealed": false})
+    );
+    assert_eq!(world.around.store.writes(), writes);
+    assert_eq!(ring_text(&world), before);
+    let finished = world.elsewhere_with(masters(2, None));
+    finished.token(&finished.send(&client.asks(DEFAULT)));
+}
+
+#[test]
+fn r47_maintenance_without_the_old_master_key_fails_and_changes_nothing() {
+    let (world, _) = world_and_client();
+    let before = ring_text(&world);
+    let wrong = world.elsewhere_with(masters(2, None));
+    let refused = wrong.try_document(&json!({"maintain": {"tenant": "demo"}}));
+    assert_eq!(refused.unwrap_err().to_string(), "unknown_master_key");
+    assert_eq!(ring_text(&world), before);
+}
+
+#[test]
 fn r47_resealing_what_is_resealed_writes_nothing() {
     let (world, _) = world_and_client();
     let rotated = world.elsewhere_with(masters(2, Some(1)));

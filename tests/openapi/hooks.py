@@ -26,6 +26,7 @@ RULES = (
     "the idle lifetime is 60 seconds or more, and not above the absolute one",
     "is declared twice",
     "an application has 20 secrets at most",
+    "a key starts a year from now at the latest",
     # Of a handle, only an authorization request makes a good one: tests/native/login.rs.
     "the handle of the authorization is not valid any more",
     # Lengths in bytes, where a schema counts characters.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{DEFAULT, ORDERS_PATH, ROLES};
-use crate::support::{Client, Token, World};
+use crate::support::{Client, Token, World, key};
 
 const DAY: u64 = 86_400;
 
@@ -19,6 +19,31 @@ fn world() -> (World, Client) {
     let world = World::demo();
     let client = world.client(&["Orders.Read.All"]);
     (world, client)
+}
+
+fn kid(key: &Value) -> String {
+    key["kid"].as_str().unwrap().to_owned()
+}
+
+fn rotate(world: &World, algorithm: &str, starts: Option<u64>) -> String {
+    kid(&world.document(&json!({"rotateKey": {
+        "tenant": "demo", "algorithm": algorithm, "starts": starts,
+    }})))
+}
+
+fn remove(world: &World, kid: &str) {
+    world.document(&json!({"removeKey": {"tenant": "demo", "kid": kid}}));
+}
+
+/// Checks that a key cannot be removed, since nothing else signs with its algorithm.
+#[track_caller]
+fn stays(world: &World, kid: &str, algorithm: &str) {
+    let remove = json!({"removeKey": {"tenant": "demo", "kid": kid}});
+    let error = world.unchanged(|| world.try_document(&remove)).unwrap_err();
+    let why = error.to_string();
+    assert_eq!(error.code(), "conflict", "{why}");
+    assert!(why.contains(algorithm), "{why}");
+    assert!(why.contains("add one that starts now first"), "{why}");
 }
 
 fn token(world: &World, client: &Client) -> Token {
@@ -54,6 +79,70 @@ fn r38_a_key_is_announced_14_days_before_its_90_are_over_and_once() {
     // And so on.
     world.around.clock.pass(76 * DAY + 1);
     assert_eq!(maintain(&world).len(), 1);
+}
+
+#[test]
+fn r38_a_key_that_starts_in_the_far_future_does_not_stop_the_scheduled_rotation() {
+    let (world, client) = world();
+    let (_, admin) = world.administrator(&ROLES);
+    let now = world.around.clock.now();
+    let add = |starts| world.admin(&admin, "POST", "keys", json!({"starts": starts}));
+    for too_late in [now.plus(365 * DAY + 1).secs(), 99_999_999_999] {
+        let detail = world.unchanged(|| add(too_late)).problem(400, "invalid");
+        assert!(detail.contains("a year from now at the latest"), "{detail}");
+    }
+    let far = kid(&add(now.plus(365 * DAY).secs()).made());
+    let first = token(&world, &client).kid().to_owned();
+    world.around.clock.pass(76 * DAY);
+    assert!(world.unchanged(|| maintain(&world)).is_empty());
+    world.around.clock.pass(1);
+    let [next] = &maintain(&world)[..] else {
+        panic!("one key");
+    };
+    assert!(world.unchanged(|| maintain(&world)).is_empty());
+    world.around.clock.pass(14 * DAY);
+    assert_eq!(token(&world, &client).kid(), next);
+    // A key that somebody has announced in time is as good.
+    world.around.clock.pass(70 * DAY);
+    let starts = world.around.clock.now().plus(20 * DAY).secs();
+    rotate(&world, "ES256", Some(starts));
+    for _ in 0..20 {
+        world.around.clock.pass(DAY);
+        assert!(world.unchanged(|| maintain(&world)).is_empty());
+    }
+    let published = world.elsewhere().published();
+    assert!(published.contains(&far) && !published.contains(&first));
+}
+
+#[test]
+fn r38_a_key_that_is_announced_too_late_does_not_stop_the_scheduled_rotation() {
+    let (world, _) = world();
+    let late = world.around.clock.now().plus(91 * DAY + 2).secs();
+    rotate(&world, "ES256", Some(late));
+    world.around.clock.pass(76 * DAY + 1);
+    assert_eq!(maintain(&world).len(), 1);
+    assert!(world.unchanged(|| maintain(&world)).is_empty());
+}
+
+#[test]
+fn r47_maintenance_adds_the_key_that_the_tenants_algorithm_lacks() {
+    let (world, client) = world();
+    world.administer(json!({"updateTenant": {"tenant": "demo", "algorithm": "EdDSA"}}));
+    // As versions before this one have left it.
+    let mut ring: Value = serde_json::from_str(&world.around.store.text(&key("keys"))).unwrap();
+    ring["keys"].as_array_mut().unwrap().pop();
+    world
+        .around
+        .store
+        .overwrite(&key("keys"), &ring.to_string());
+    let [added] = &maintain(&world)[..] else {
+        panic!("one key");
+    };
+    assert!(world.unchanged(|| maintain(&world)).is_empty());
+    world.around.clock.pass(7_199);
+    assert_eq!(token(&world, &client).header["alg"], "ES256");
+    world.around.clock.pass(1);
+    assert_eq!(token(&world, &client).kid(), added);
 }
 
 #[test]
@@ -142,6 +231,81 @@ fn r38_the_last_key_that_signs_cannot_be_removed() {
         .problem(401, "invalid_token");
     let last = token(&world, &client);
     assert_ne!(last.kid(), first.kid());
+}
+
+#[test]
+fn r38_the_last_key_of_an_algorithm_in_use_cannot_be_removed() {
+    for of_tenant in [true, false] {
+        let (world, client) = world();
+        let choose = |algorithm: &str| {
+            world.administer(if of_tenant {
+                json!({"updateTenant": {"tenant": "demo", "algorithm": algorithm}})
+            } else {
+                json!({"updateApi": {
+                    "tenant": "demo", "identifier": "api://orders", "algorithm": algorithm,
+                }})
+            });
+        };
+        choose("EdDSA");
+        let listed = world.document(&json!({"listKeys": {"tenant": "demo"}}));
+        let (es256, first) = (kid(&listed["items"][0]), kid(&listed["items"][1]));
+        // Nothing else is announced, and then nothing else signs.
+        stays(&world, &first, "EdDSA");
+        world.around.clock.pass(7_200);
+        assert_eq!(token(&world, &client).kid(), first);
+        stays(&world, &first, "EdDSA");
+        let announced = rotate(&world, "EdDSA", None);
+        stays(&world, &first, "EdDSA");
+        remove(&world, &announced);
+        // It leaked: another one signs from now on, and it can go.
+        let next = rotate(&world, "EdDSA", Some(0));
+        remove(&world, &first);
+        assert_eq!(token(&world, &client).kid(), next);
+        stays(&world, &next, "EdDSA");
+        // What nobody uses can go.
+        if of_tenant {
+            remove(&world, &es256);
+        } else {
+            stays(&world, &es256, "ES256");
+            choose("ES256");
+            remove(&world, &next);
+            assert_eq!(token(&world, &client).kid(), es256);
+        }
+    }
+}
+
+#[test]
+fn r38_the_algorithm_of_one_api_in_a_thousand_keeps_its_last_key() {
+    let world = World::demo();
+    for number in 0..1_000 {
+        world.administer(json!({"createApi": {
+            "tenant": "demo", "identifier": format!("api://a{number}"),
+        }}));
+    }
+    let last = "api://z";
+    world.administer(json!({"createApi": {
+        "tenant": "demo", "identifier": last, "algorithm": "EdDSA",
+    }}));
+    let listed = world.document(&json!({"listKeys": {"tenant": "demo"}}));
+    let key = kid(&listed["items"][1]);
+    stays(&world, &key, "EdDSA");
+    world.administer(json!({"deleteApi": {"tenant": "demo", "identifier": last}}));
+    remove(&world, &key);
+}
+
+#[test]
+fn r38_of_two_who_remove_the_last_two_keys_of_an_algorithm_at_once_one_is_refused() {
+    let (world, client) = world();
+    let first = token(&world, &client).kid().to_owned();
+    let second = rotate(&world, "ES256", Some(0));
+    let elsewhere = world.elsewhere();
+    world
+        .around
+        .store
+        .let_happen_first(move || remove(&elsewhere, &second));
+    let lost = world.try_document(&json!({"removeKey": {"tenant": "demo", "kid": first}}));
+    assert_eq!(lost.unwrap_err().code(), "conflict");
+    assert_eq!(world.elsewhere().published(), [first]);
 }
 
 #[test]
