@@ -5,13 +5,19 @@ import type { Algorithm, GrantType, RefreshPolicy } from "./index.js";
 
 /** What a change may be based on: the `version` of the document that it was read from. */
 export interface Conditional {
-  /** Refuses with `precondition_failed` if another version is stored by now. */
+  /**
+   * Refuses with `precondition_failed` if another version is stored by now. On a store that does not
+   * promise to be atomic, two changes at one moment can both find it.
+   */
   ifMatch?: string;
 }
 
 /** What makes a repeated creation the same one. */
 export interface Repeatable {
-  /** For 24 hours, the same key answers the same again: 1 to 128 visible ASCII characters. */
+  /**
+   * For 24 hours, the same key answers the same again: 1 to 128 visible ASCII characters. It takes a store
+   * that promises to be atomic, as every act does that creates something once.
+   */
   idempotencyKey?: string;
 }
 
@@ -148,7 +154,10 @@ export interface ApplicationSettings {
 
 /** An application to register. */
 export interface NewApplication extends ApplicationSettings {
-  /** An id to keep; a random UUID by default. */
+  /**
+   * An id to keep; a random UUID by default. It is the `sub` of the application's own tokens: over HTTP, one
+   * that is no UUID takes `RoleManagement.ReadWrite.All`.
+   */
   clientId?: string;
   /** @default "confidential" */
   kind?: "confidential" | "public";
@@ -212,7 +221,7 @@ export interface Administration {
   maintain(act: In): Promise<{ announced: string[]; resealed: boolean }>;
 
   createApplication(act: In & NewApplication & Repeatable): Promise<Application>;
-  /** All of them or none, 500 at most, with secrets from elsewhere and role assignments. */
+  /** All of them or none, 500 with 5000 secrets and assignments at most, with secrets from elsewhere and role assignments. */
   importApplications(
     act: In &
       Repeatable & {
@@ -236,6 +245,8 @@ export interface Administration {
   setRoles(act: Of & Conditional & { api: string; roles: string[] }): Promise<Application>;
   /** Takes app roles on an API away: all of them, if none is named. */
   removeRoles(act: Of & Conditional & { api: string; roles?: string[] }): Promise<object>;
+  /** Takes one app role on an API away. */
+  removeRole(act: Of & Conditional & { api: string; role: string }): Promise<object>;
 
   createApi(act: In & ApiSettings & Repeatable & { identifier: string }): Promise<Api>;
   getApi(act: In & { identifier: string }): Promise<Api>;

@@ -251,7 +251,7 @@ export interface AuthorizationRequest {
 export interface Sessions {
   /** A user's sessions that are alive, the newest first. Times are in seconds since 1970. */
   list(act: { tenant: string; subject: string }): Promise<{
-    sessions: {
+    items: {
       id: string;
       clientId: string;
       clientName: string;

@@ -62,6 +62,7 @@ const ACTS = {
     "assignRoles",
     "setRoles",
     "removeRoles",
+    "removeRole",
     "createApi",
     "getApi",
     "listApis",

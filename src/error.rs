@@ -157,6 +157,8 @@ pub enum Reason {
     Signing(String),
     /// The entropy source failed.
     Entropy,
+    /// The store of the directory does not promise to be atomic, which this takes.
+    StoreNotAtomic,
     /// A value could not be serialised.
     Internal(String),
 }
@@ -383,6 +385,7 @@ impl Reason {
             | Self::BrokenSeal
             | Self::Signing(_)
             | Self::Entropy
+            | Self::StoreNotAtomic
             | Self::Internal(_) => SERVER_ERROR,
         }
     }
@@ -460,6 +463,7 @@ impl Reason {
             Self::TooManyFailures(_) => "too_many_failures",
             Self::BrokenSeal => "broken_seal",
             Self::Signing(_) => "signing",
+            Self::StoreNotAtomic => "store_not_atomic",
             Self::Entropy => "entropy",
             Self::Internal(_) => "internal",
         }

@@ -348,16 +348,18 @@ impl<H: Host> Issuer<H> {
         Ok(keys.await?)
     }
 
-    /// The key that signs now, of the preferred algorithm if that has one, unsealed and imported on its first use.
+    /// The key that signs now, of the first of these algorithms that has one, unsealed and imported on its
+    /// first use.
     pub(crate) async fn signing_key(
         &self,
         loaded: &LoadedRing<<H::Signer as Signer>::Key>,
         tenant: &TenantName,
-        preferred: Algorithm,
+        preferred: &[Option<Algorithm>],
         now: UnixTime,
     ) -> Result<ActiveKey<<H::Signer as Signer>::Key>, Reason> {
-        let Some(key) = loaded.ring.signing(preferred, now) else {
-            return Err(Reason::NoSigningKey(preferred.name()));
+        let Some(key) = loaded.ring.signing_by(preferred, now) else {
+            let wished = preferred.iter().flatten().next();
+            return Err(Reason::NoSigningKey(wished.map_or("", |one| one.name())));
         };
         let algorithm = key.public().algorithm();
         let kid = key.kid().to_owned();

@@ -2,7 +2,7 @@
 
 use super::Administration;
 use super::applications::check_name;
-use super::command::{ApiChange, NewApi, NewRole};
+use super::command::{ApiChange, Change, NewApi, NewRole};
 use super::error::{Done, exists, invalid, missing};
 use super::keys::ANNOUNCEMENT;
 use super::records::{Reply, Transaction, document, version};
@@ -68,6 +68,7 @@ impl<H: Host> Administration<'_, H> {
             scopes: Vec::new(),
             assignment_required: false,
             algorithm: None,
+            former_algorithm: None,
             access_token_lifetime: None,
             created_at: self.now,
         };
@@ -83,8 +84,8 @@ impl<H: Host> Administration<'_, H> {
             } else {
                 self.now.plus(ANNOUNCEMENT)
             };
-            self.ensure_key(&mut at_hand, algorithm, starts).await?;
-            self.put_ring(&mut transaction, &at_hand)?;
+            self.ensure_key(&mut transaction, &mut at_hand, algorithm, starts)
+                .await?;
         }
         let at = transaction.writes.len();
         let text = json::write(&api)?;
@@ -114,19 +115,28 @@ impl<H: Host> Administration<'_, H> {
     /// Roles and scopes that stay keep their ids. What is declared no more is in no new token.
     pub(super) async fn update_api(&self, identifier: ApiUri, settings: ApiChange) -> Done<Reply> {
         let identifier = &identifier;
-        if let Some(algorithm) = settings.algorithm.value() {
+        let mut at_hand = None;
+        if settings.algorithm != Change::Keep {
             // Nothing is announced for a change that is refused.
             let name = self.api_name(identifier);
             let mut found = self.load_known::<Api>(&name, "API").await?;
             self.change_api(&mut found.record, settings.clone())?;
-            self.announce(algorithm).await?;
+            let tenant = self.tenant_record().await?;
+            let algorithm = settings.algorithm.value().unwrap_or(tenant.algorithm);
+            at_hand = Some((self.announce(algorithm).await?, tenant));
         }
         let detail = [identifier.as_str(), ":", &settings.names()].concat();
         self.edit(
             &self.api_name(identifier),
             "API",
             &mut |api: &mut Api| {
+                let mut former = api.former_algorithm;
+                if let Some((ring, tenant)) = &at_hand {
+                    let wished = settings.algorithm.value().unwrap_or(tenant.algorithm);
+                    former = self.former_algorithm(ring, &api.algorithms(tenant), wished);
+                }
                 self.change_api(api, settings.clone())?;
+                api.former_algorithm = former;
                 Ok(Transaction::default().tell("api_updated", detail.as_str()))
             },
             &reply,

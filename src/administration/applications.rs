@@ -4,16 +4,16 @@ use serde::Serialize;
 
 use super::Administration;
 use super::command::{ApplicationChange, ImportedApplication, NewApplication, NewSecret};
-use super::error::{Done, exists, invalid, missing};
+use super::error::{AdministrationError, Done, exists, invalid, missing};
 use super::records::{Reply, Transaction, document, version};
-use super::{next_epoch, set};
+use super::{is_uuid, next_epoch, set};
 use crate::api::{
     ADMIN_API, Api, ApiUri, Assignment, ROLE_ASSIGNMENT, ROLE_MANAGEMENT, RoleName,
     administration_api, insert,
 };
 use crate::client::{
     Application, ClientId, ClientKind, ClientSecret, GrantType, MIN_IMPORTED, PREFIX as MADE_HERE,
-    RefreshMode, SecretRecord,
+    RedirectUri, RefreshMode, SecretRecord,
 };
 use crate::directory::Name;
 use crate::entropy;
@@ -32,6 +32,10 @@ const SECRET_VALIDITY: u64 = 180 * 86_400;
 const MAX_SECRETS: usize = 20;
 /// Most APIs that an application may have roles on, and most entries of each of its lists.
 const MAX_ENTRIES: usize = 1_000;
+/// Most secrets and assignments of an import: each is told of by an event of its own.
+const MAX_IMPORTED: usize = 5_000;
+/// Most bytes of the redirection URIs that an event names.
+const MAX_TOLD: usize = 2_000;
 /// Most characters of a name for people.
 const MAX_NAME: usize = 256;
 
@@ -120,13 +124,24 @@ impl<H: Host> Administration<'_, H> {
         let mut known: Vec<Api> = Vec::new();
         let mut transaction = Transaction::default();
         let mut ids = Vec::with_capacity(applications.len());
+        let mut entries = 0;
         for imported in applications {
             let mut application = self.application(imported.application)?;
+            let id = application.client_id.clone();
+            transaction = transaction.tell("application_created", id.as_str());
+            entries += imported.secrets.len() + imported.assignments.len();
+            if entries > MAX_IMPORTED {
+                return Err(invalid(
+                    "an import brings 5000 secrets and assignments at most; make several of it",
+                ));
+            }
             for new in imported.secrets {
                 if new.secret.is_none() {
                     return Err(invalid("an imported application brings its secrets along"));
                 }
-                let made = self.make_secret(&application.client_id, new, &keys)?;
+                let made = self.make_secret(&id, new, &keys)?;
+                let detail = [id.as_str(), ": ", &made.record.key_id].concat();
+                transaction = transaction.tell("secret_added", detail);
                 add(&mut application, made.record)?;
             }
             for assignment in imported.assignments {
@@ -137,16 +152,16 @@ impl<H: Host> Administration<'_, H> {
                 let api = api.ok_or_else(|| missing("API", assignment.api.as_str()))?;
                 self.must_assign(&assignment.api)?;
                 assign(&mut application, api, &assignment.roles, true, self.now)?;
+                let roles = detail(&id, &assignment.api, &assignment.roles);
+                transaction = transaction.tell("roles_assigned", roles);
             }
             check(&application)?;
             let text = json::write(&application)?;
-            let id = application.client_id;
             if ids.contains(&id) {
                 let why = ["application `", id.as_str(), "` is in the import twice"].concat();
                 return Err(invalid(&why));
             }
             transaction.put(self.application_name(&id), text, Expected::Absent)?;
-            transaction = transaction.tell("application_created", id.as_str());
             ids.push(id);
         }
         let items = ids.iter().map(|client_id| ImportedId { client_id });
@@ -165,7 +180,10 @@ impl<H: Host> Administration<'_, H> {
     /// An application as it is registered.
     pub(super) fn application(&self, new: NewApplication) -> Done<Application> {
         let client_id = match new.client_id {
-            Some(id) => id,
+            Some(id) => {
+                self.may_choose(&id)?;
+                id
+            }
             None => self.random_id()?,
         };
         let redirects = new.settings.redirect_uris.as_ref();
@@ -189,6 +207,23 @@ impl<H: Host> Administration<'_, H> {
         Ok(application)
     }
 
+    /// A client's own tokens have its id as their subject. Whoever chooses one could choose that of a user:
+    /// RFC 9700 section 4.15.
+    fn may_choose(&self, id: &ClientId) -> Done<()> {
+        if is_uuid(id.as_str()) || self.caller.holds(ROLE_MANAGEMENT) {
+            return Ok(());
+        }
+        Err(AdministrationError::Forbidden(
+            [
+                "a client id that is no UUID could be taken for a user's, since it is the `sub` of its \
+                 tokens: to choose it takes `",
+                ROLE_MANAGEMENT,
+                "`",
+            ]
+            .concat(),
+        ))
+    }
+
     pub(super) fn random_id(&self) -> Done<ClientId> {
         let id = entropy::uuid(self.issuer.host().entropy())?;
         ClientId::new(id).ok_or_else(|| Reason::Entropy.into())
@@ -207,13 +242,16 @@ impl<H: Host> Administration<'_, H> {
         settings: ApplicationChange,
     ) -> Done<Reply> {
         let id = &id;
-        let detail = [id.as_str(), ":", &settings.names()].concat();
         self.edit_application(
             id,
             &mut |application| {
                 self.caller.must_outrank(application)?;
+                let mut detail = [id.as_str(), ":", &settings.names()].concat();
+                if let Some(uris) = &settings.redirect_uris {
+                    tell_uris(&mut detail, uris, &application.redirect_uris);
+                }
                 change(application, settings.clone())?;
-                Ok(Transaction::default().tell("application_updated", detail.as_str()))
+                Ok(Transaction::default().tell("application_updated", detail))
             },
             &reply,
         )
@@ -306,12 +344,27 @@ impl<H: Host> Administration<'_, H> {
         let (id, api, roles) = (&id, &api, roles.as_slice());
         self.must_assign(api)?;
         let declared = self.declared(api).await?;
-        let detail = told(id, api, roles);
         self.edit_application(
             id,
             &mut |application| {
+                let before = application.assigned(api.as_str(), declared.created_at);
+                let (known, gone) = if only {
+                    (before, told(id, api, before, roles))
+                } else {
+                    (&[][..], None)
+                };
+                let new = told(id, api, roles, known);
+                let mut transaction = Transaction::default();
+                if new.is_some() || gone.is_none() {
+                    // The same again is consent once more.
+                    let new = new.unwrap_or_else(|| detail(id, api, roles));
+                    transaction = transaction.tell("roles_assigned", new);
+                }
+                if let Some(gone) = gone {
+                    transaction = transaction.tell("roles_removed", gone);
+                }
                 assign(application, &declared, roles, only, self.now)?;
-                Ok(Transaction::default().tell("roles_assigned", detail.as_str()))
+                Ok(transaction)
             },
             &reply,
         )
@@ -327,7 +380,6 @@ impl<H: Host> Administration<'_, H> {
     ) -> Done<Reply> {
         let (id, api, roles) = (&id, &api, roles.as_deref());
         self.must_assign(api)?;
-        let detail = told(id, api, roles.unwrap_or_default());
         self.edit_application(
             id,
             &mut |application| {
@@ -335,9 +387,16 @@ impl<H: Host> Administration<'_, H> {
                 let known = assignments.iter_mut().find(|known| known.api == *api);
                 let assigned = known.ok_or_else(|| missing("an assignment on", api.as_str()))?;
                 let goes = |role: &RoleName| roles.is_none_or(|roles| roles.contains(role));
+                let before = assigned.roles.clone();
                 assigned.roles.retain(|role| !goes(role));
+                let gone = told(id, api, &before, &assigned.roles);
+                if let (Some([role, ..]), None) = (roles, &gone) {
+                    let what = ["an assignment on `", api.as_str(), "` of"].concat();
+                    return Err(missing(&what, role.as_str()));
+                }
+                let gone = gone.unwrap_or_else(|| detail(id, api, &[]));
                 assignments.retain(|known| known.api != *api || !known.roles.is_empty());
-                Ok(Transaction::default().tell("roles_removed", detail.as_str()))
+                Ok(Transaction::default().tell("roles_removed", gone))
             },
             &|_| Ok(Reply::default()),
         )
@@ -426,13 +485,41 @@ fn reply(text: &str) -> Done<Reply> {
     })
 }
 
-fn told(id: &ClientId, api: &ApiUri, roles: &[RoleName]) -> String {
+/// What an event says of roles.
+fn detail(id: &ClientId, api: &ApiUri, roles: &[RoleName]) -> String {
+    told(id, api, roles, &[]).unwrap_or_else(|| [id.as_str(), " on ", api.as_str(), ":"].concat())
+}
+
+/// The same of those that are not among the others, if there are any.
+fn told(id: &ClientId, api: &ApiUri, roles: &[RoleName], others: &[RoleName]) -> Option<String> {
     let mut detail = [id.as_str(), " on ", api.as_str(), ":"].concat();
+    let before = detail.len();
     for role in roles {
-        detail.push(' ');
-        detail.push_str(role.as_str());
+        if !others.contains(role) {
+            detail.push(' ');
+            detail.push_str(role.as_str());
+        }
     }
-    detail
+    (detail.len() > before).then_some(detail)
+}
+
+/// The redirection URIs from now on, the new ones first, as far as there is room.
+fn tell_uris(detail: &mut String, uris: &[RedirectUri], before: &[RedirectUri]) {
+    detail.push_str(" (");
+    let start = detail.len();
+    for is_known in [false, true] {
+        for uri in uris {
+            if before.contains(uri) != is_known || detail.ends_with("...") {
+                continue;
+            }
+            if detail.len() > start {
+                detail.push(' ');
+            }
+            let has_room = detail.len() - start + uri.as_str().len() <= MAX_TOLD;
+            detail.push_str(if has_room { uri.as_str() } else { "..." });
+        }
+    }
+    detail.push_str(if uris.is_empty() { "none)" } else { ")" });
 }
 
 fn add(application: &mut Application, secret: SecretRecord) -> Done<()> {

@@ -114,6 +114,10 @@ impl<H: Host> Issuer<H> {
             repetition: None,
             now,
         };
+        // Of two who come at once, both would find the secret unspent.
+        if !self.host().store().guarantees().atomic {
+            return Err(Reason::StoreNotAtomic.into());
+        }
         // A slip costs no secret.
         if let Some(name) = &display_name {
             check_name(name)?;
@@ -127,8 +131,6 @@ impl<H: Host> Issuer<H> {
             expected: Expected::Absent,
             expires_at: None,
         };
-        // A mistake must not cost the secret.
-        display_name.as_deref().map_or(Ok(()), check_name)?;
         // Spent first: if what follows is cut short there is no administrator, and never two.
         let spent = self.host().store();
         let spent = spent.commit(&Partition::new(USED)?, &[used]).await?;

@@ -355,6 +355,10 @@ impl Act {
                 from.take("api")?,
                 from.take("roles")?,
             ),
+            "removeRole" => {
+                let (id, api) = (from.take("clientId")?, from.take("api")?);
+                Self::RemoveRoles(id, api, Some(vec![from.take("role")?]))
+            }
             "createApi" => Self::CreateApi(NewApi {
                 identifier: from.take("identifier")?,
                 settings: ApiChange::read(from)?,
@@ -480,9 +484,10 @@ impl ApplicationChange {
             ("displayName", self.display_name.is_some()),
             ("disabled", self.disabled.is_some()),
             ("grantTypes", self.grant_types.is_some()),
-            ("redirectUris", self.redirect_uris.is_some()),
             ("refresh", self.refresh.is_some()),
             ("introspects", self.introspects.is_some()),
+            // Last: what they are is told next.
+            ("redirectUris", self.redirect_uris.is_some()),
         ])
     }
 }
@@ -511,6 +516,7 @@ impl TenantChange {
             ("displayName", self.display_name.is_some()),
             ("algorithm", self.algorithm.is_some()),
             ("accessTokenLifetime", self.access_token_lifetime.is_some()),
+            // Last: what it is is told next.
             ("loginUrl", self.login_url != Change::Keep),
         ])
     }

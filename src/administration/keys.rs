@@ -134,34 +134,52 @@ impl<H: Host> Administration<'_, H> {
         Ok(kid)
     }
 
-    /// The same unless it has one of this algorithm.
+    /// The same unless it has one of this algorithm. It is written with the rest, which tells of it.
     pub(super) async fn ensure_key(
         &self,
+        transaction: &mut Transaction,
         at_hand: &mut RingAtHand,
         algorithm: Algorithm,
         starts: UnixTime,
     ) -> Done<()> {
         if !at_hand.ring.has(algorithm) {
-            self.add_key(at_hand, algorithm, starts).await?;
+            let kid = self.add_key(at_hand, algorithm, starts).await?;
+            let happened = Happened::new("key_added", kid);
+            transaction.happened.push(happened);
         }
-        Ok(())
+        self.put_ring(transaction, at_hand)
     }
 
-    /// Announces a key of an algorithm that tokens are to be signed with, unless the ring has one. It
-    /// is a write of its own: if the rest is cut short, a key too many is in the ring.
-    pub(super) async fn announce(&self, algorithm: Algorithm) -> Done<()> {
+    /// Announces a key of an algorithm that tokens are to be signed with, unless the ring has one, and
+    /// answers the ring. It is a write of its own: if the rest is cut short, a key too many is in the ring.
+    pub(super) async fn announce(&self, algorithm: Algorithm) -> Done<KeyRing> {
         let mut at_hand = self.ring().await?;
         let starts = self.now.plus(ANNOUNCEMENT);
-        self.ensure_key(&mut at_hand, algorithm, starts).await?;
+        let mut transaction = Transaction::default();
+        self.ensure_key(&mut transaction, &mut at_hand, algorithm, starts)
+            .await?;
         if !at_hand.changed {
-            return Ok(());
+            return Ok(at_hand.ring);
         }
-        let mut transaction = Transaction::default().tell("key_added", algorithm.name());
-        self.put_ring(&mut transaction, &at_hand)?;
         match self.commit(transaction, &Reply::default()).await? {
-            None => Ok(()),
+            None => Ok(at_hand.ring),
             Some(_) => Err(self.busy("the key ring of", &self.tenant_name())),
         }
+    }
+
+    /// How tokens are signed until the algorithm that is `wished` for has a key that has started: as they
+    /// are signed now. Nothing, if it has one.
+    pub(super) fn former_algorithm(
+        &self,
+        ring: &KeyRing,
+        present: &[Option<Algorithm>],
+        wished: Algorithm,
+    ) -> Option<Algorithm> {
+        if ring.active(wished, self.now).is_some() {
+            return None;
+        }
+        let signing = ring.signing_by(present, self.now)?;
+        Some(signing.public().algorithm())
     }
 
     /// Writes the ring with the rest, if it was changed.

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::Administration;
 use super::command::{Range, Repetition};
-use super::error::{AdministrationError, Done, missing};
+use super::error::{AdministrationError, Done, invalid, missing};
 use crate::directory::{Name, parse};
 use crate::event::{Event, EventSink, Kind};
 use crate::issuer::Host;
@@ -24,6 +24,8 @@ const ROUNDS: usize = 16;
 const REPETITION: u64 = 86_400;
 /// Seconds for which an event is kept: 400 days, so that a year can be looked back on.
 const RETENTION: u64 = 400 * 86_400;
+/// Most bytes of a record: a row of a Durable Object holds 2 MB.
+const MAX_RECORD: usize = 1_500_000;
 /// How the names of events start.
 pub(super) const EVENTS: &str = "event/";
 /// How the names of answers to repetitions start.
@@ -93,6 +95,11 @@ pub(super) struct Transaction {
 impl Transaction {
     /// Writes a record of the directory.
     pub(super) fn put(&mut self, name: Name, value: String, expected: Expected) -> Done<()> {
+        if value.len() > MAX_RECORD {
+            return Err(invalid(
+                "all of it together would be larger than 1.5 MB; use fewer or shorter entries",
+            ));
+        }
         let key = name.key()?;
         self.writes.push(Write {
             name: key.name().to_owned(),

@@ -5,11 +5,11 @@ use serde::Serialize;
 use super::Administration;
 use super::applications::{AddedSecret, MadeSecret, check_name};
 use super::command::{
-    ApplicationChange, NewApplication, NewSecret, NewTenant, Range, TenantChange,
+    ApplicationChange, Change, NewApplication, NewSecret, NewTenant, Range, TenantChange,
 };
 use super::error::{Done, exists, invalid, missing};
 use super::records::{Reply, Transaction, document, version};
-use super::{next_epoch, set};
+use super::{is_uuid, next_epoch, set};
 use crate::api::{ADMIN_API, ApiUri, Assignment, administration_roles};
 use crate::client::{Application, ClientKind, ClientSecret, GrantType};
 use crate::directory::{Name, Tenant};
@@ -78,6 +78,7 @@ impl<H: Host> Administration<'_, H> {
             id,
             display_name: self.tenant.to_string(),
             algorithm: crate::key::Algorithm::default(),
+            former_algorithm: None,
             access_token_lifetime: DEFAULT_LIFETIME,
             login_url: None,
             epoch: 0,
@@ -93,9 +94,9 @@ impl<H: Host> Administration<'_, H> {
         // is kept.
         let mut transaction = Transaction::default().tell("tenant_created", self.tenant.as_str());
         let mut at_hand = self.ring().await?;
-        self.ensure_key(&mut at_hand, tenant.algorithm, self.now)
+        let algorithm = tenant.algorithm;
+        self.ensure_key(&mut transaction, &mut at_hand, algorithm, self.now)
             .await?;
-        self.put_ring(&mut transaction, &at_hand)?;
         // Who makes a tenant from within another has no other way into it.
         let asked = new.administrator;
         let asked = asked.or(self.caller.client_id().map(|_| None));
@@ -196,18 +197,28 @@ impl<H: Host> Administration<'_, H> {
     pub(super) async fn update_tenant(&self, settings: TenantChange) -> Done<Reply> {
         // The new algorithm takes over once its key has been announced for long enough; until then,
         // tokens are signed as before.
+        let mut ring = None;
         if let Some(algorithm) = settings.algorithm {
             // Nothing is announced for a change that is refused.
             let name = self.tenant_name();
             let mut found = self.load_known::<Tenant>(&name, "tenant").await?;
             change(&mut found.record, settings.clone())?;
-            self.announce(algorithm).await?;
+            ring = Some(self.announce(algorithm).await?);
         }
-        let detail = [self.tenant.as_str(), ":", &settings.names()].concat();
+        let mut detail = [self.tenant.as_str(), ":", &settings.names()].concat();
+        match &settings.login_url {
+            Change::Keep => {}
+            Change::Unset => detail.push_str(" (none)"),
+            Change::To(url) => detail.push_str(&[" (", url.as_str(), ")"].concat()),
+        }
         self.edit(
             &self.tenant_name(),
             "tenant",
             &mut |tenant: &mut Tenant| {
+                if let (Some(ring), Some(wished)) = (&ring, settings.algorithm) {
+                    let present = tenant.algorithms();
+                    tenant.former_algorithm = self.former_algorithm(ring, &present, wished);
+                }
                 change(tenant, settings.clone())?;
                 Ok(Transaction::default().tell("tenant_updated", detail.as_str()))
             },
@@ -257,12 +268,4 @@ pub(super) fn check_lifetime(seconds: Option<u32>) -> Done<()> {
         }
         _ => Ok(()),
     }
-}
-
-fn is_uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
-        })
 }

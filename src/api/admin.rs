@@ -126,6 +126,7 @@ pub(crate) fn administration_api() -> Result<Api, Reason> {
         scopes: Vec::new(),
         assignment_required: true,
         algorithm: None,
+        former_algorithm: None,
         access_token_lifetime: None,
         created_at: UnixTime::from_secs(0),
     })

@@ -5,6 +5,7 @@ mod target;
 
 use serde::Serialize;
 
+use crate::directory::Tenant;
 use crate::json::record;
 use crate::key::Algorithm;
 use crate::text::text_type;
@@ -60,6 +61,9 @@ pub struct Api {
     /// How its tokens are signed, if not as the tenant says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub algorithm: Option<Algorithm>,
+    /// How they were signed before, and are until the algorithm has a key that has started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub former_algorithm: Option<Algorithm>,
     /// Seconds that its tokens live, if not as the tenant says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_token_lifetime: Option<u32>,
@@ -85,6 +89,7 @@ record!(Api {
     roles = "roles",
     assignment_required = "assignmentRequired",
     algorithm = "algorithm",
+    former_algorithm = "formerAlgorithm",
     access_token_lifetime = "accessTokenLifetime",
 } default {
     scopes = "scopes",
@@ -113,6 +118,14 @@ record!(ApiScope {
 });
 
 impl Api {
+    /// The algorithms that its tokens are signed with: the first that has a key which signs. Only the first
+    /// is what is wished for; the others serve while a change of it is announced.
+    pub(crate) fn algorithms(&self, tenant: &Tenant) -> [Option<Algorithm>; 4] {
+        let own = self.algorithm.unwrap_or(tenant.algorithm);
+        let [of_tenant, before] = tenant.algorithms();
+        [Some(own), self.former_algorithm, of_tenant, before]
+    }
+
     /// The scope of that value.
     #[must_use]
     pub fn scope(&self, value: &RoleName) -> Option<&ApiScope> {

@@ -94,7 +94,8 @@ impl Application {
         self.assigned(ADMIN_API, UnixTime::from_secs(0))
     }
 
-    fn assigned(&self, api: &str, since: UnixTime) -> &[RoleName] {
+    /// The roles that it was granted on an API that has been there since then.
+    pub(crate) fn assigned(&self, api: &str, since: UnixTime) -> &[RoleName] {
         let mut assignments = self.assignments.iter();
         let assignment = assignments.find(|assignment| assignment.api.as_str() == api);
         assignment

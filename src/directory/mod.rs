@@ -43,6 +43,9 @@ pub struct Tenant {
     pub display_name: String,
     /// How its tokens are signed, unless an API says otherwise.
     pub algorithm: Algorithm,
+    /// How they were signed before, and are until that algorithm has a key that has started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub former_algorithm: Option<Algorithm>,
     /// Seconds that its access tokens live, unless an API says otherwise.
     pub access_token_lifetime: u32,
     /// The host's page that signs users in: authorization requests are handed to it.
@@ -58,12 +61,20 @@ record!(Tenant {
     id = "id",
     display_name = "displayName",
     algorithm = "algorithm",
+    former_algorithm = "formerAlgorithm",
     access_token_lifetime = "accessTokenLifetime",
     login_url = "loginUrl",
 } default {
     epoch = "epoch",
     created_at = "createdAt",
 });
+
+impl Tenant {
+    /// The algorithms that tokens are signed with: the first that has a key which signs.
+    pub(crate) fn algorithms(&self) -> [Option<Algorithm>; 2] {
+        [Some(self.algorithm), self.former_algorithm]
+    }
+}
 
 /// A record of the directory, by its kind and names.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

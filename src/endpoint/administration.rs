@@ -32,135 +32,86 @@ const READERS: [&str; 5] = [
 /// Who may grant app roles; which of the two it takes follows from the API.
 const GRANTORS: [&str; 2] = [ROLE_ASSIGNMENT, ROLE_MANAGEMENT];
 
-/// A route: method, path below `/{t}/admin/v1/`, act, app roles of which it takes one, and the status of
-/// success.
-type Route = (
-    &'static str,
-    &'static str,
-    &'static str,
-    &'static [&'static str],
-    u16,
-);
+/// A route of the administration API.
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// The method.
+    pub method: &'static str,
+    /// The path below `/{t}/admin/v1/`, with its parameters in braces.
+    pub path: &'static str,
+    /// The act behind it: its name in process.
+    pub act: &'static str,
+    /// App roles of which it takes one.
+    pub roles: &'static [&'static str],
+    /// The status of success.
+    pub status: u16,
+}
+
+/// A line of the table. What is made is 201, what is gone 204, all else 200.
+const fn route(
+    method: &'static str,
+    path: &'static str,
+    act: &'static str,
+    roles: &'static [&'static str],
+) -> Route {
+    Route {
+        method,
+        path,
+        act,
+        roles,
+        status: match method.as_bytes() {
+            b"POST" => 201,
+            b"DELETE" => 204,
+            _ => 200,
+        },
+    }
+}
+
+impl Route {
+    /// A `POST` that makes nothing.
+    const fn with(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+}
 
 /// The one path that is guarded by something else than an access token.
 const BOOTSTRAP: &str = "bootstrap";
 
-/// Every route: a test holds the OpenAPI document and the table of `docs/administration.md` to it.
-pub const ROUTES: [Route; 30] = [
-    ("GET", "tenant", "getTenant", &[DIRECTORY, TENANT], 200),
-    ("PATCH", "tenant", "updateTenant", &[TENANT], 200),
-    ("POST", "tenants", "createTenant", &[TENANT_CREATE], 201),
-    ("GET", "applications", "listApplications", &READERS, 200),
-    (
-        "POST",
-        "applications",
-        "createApplication",
-        &[APPLICATION],
-        201,
-    ),
-    (
-        "POST",
-        "applications/import",
-        "importApplications",
-        &[APPLICATION],
-        201,
-    ),
-    (
-        "GET",
-        "applications/{clientId}",
-        "getApplication",
-        &READERS,
-        200,
-    ),
-    (
-        "PATCH",
-        "applications/{clientId}",
-        "updateApplication",
-        &[APPLICATION],
-        200,
-    ),
-    (
-        "DELETE",
-        "applications/{clientId}",
-        "deleteApplication",
-        &[APPLICATION],
-        204,
-    ),
-    (
-        "POST",
-        "applications/{clientId}/secrets",
-        "addSecret",
-        &[APPLICATION],
-        201,
-    ),
-    (
-        "DELETE",
-        "applications/{clientId}/secrets/{keyId}",
-        "removeSecret",
-        &[APPLICATION],
-        204,
-    ),
-    (
-        "POST",
-        "applications/{clientId}/assignments/{api}",
-        "assignRoles",
-        &GRANTORS,
-        200,
-    ),
-    (
-        "PUT",
-        "applications/{clientId}/assignments/{api}",
-        "setRoles",
-        &GRANTORS,
-        200,
-    ),
-    (
-        "DELETE",
-        "applications/{clientId}/assignments/{api}",
-        "removeRoles",
-        &GRANTORS,
-        204,
-    ),
-    (
-        "DELETE",
-        "applications/{clientId}/sessions",
-        "endApplicationSessions",
-        &[SESSION],
-        204,
-    ),
-    ("GET", "apis", "listApis", &READERS, 200),
-    ("POST", "apis", "createApi", &[API], 201),
-    ("GET", "apis/{identifier}", "getApi", &READERS, 200),
-    ("PATCH", "apis/{identifier}", "updateApi", &[API], 200),
-    ("DELETE", "apis/{identifier}", "deleteApi", &[API], 204),
-    ("GET", "keys", "listKeys", &[DIRECTORY, KEY], 200),
-    ("POST", "keys", "rotateKey", &[KEY], 201),
-    ("DELETE", "keys/{kid}", "removeKey", &[KEY], 204),
-    ("POST", "keys/reseal", "resealKeys", &[KEY], 200),
-    (
-        "GET",
-        "users/{subject}/sessions",
-        "listSessions",
-        &[SESSION_READ, SESSION],
-        200,
-    ),
-    (
-        "DELETE",
-        "users/{subject}/sessions",
-        "endUserSessions",
-        &[SESSION],
-        204,
-    ),
-    (
-        "DELETE",
-        "users/{subject}/sessions/{id}",
-        "endSession",
-        &[SESSION],
-        204,
-    ),
-    ("DELETE", "sessions", "endTenantSessions", &[SESSION], 204),
-    ("GET", "events", "listEvents", &[EVENT], 200),
-    ("POST", BOOTSTRAP, BOOTSTRAP, &[], 201),
+/// Every route, a line each: a test holds the OpenAPI document and the table of
+/// `docs/administration.md` to it.
+#[rustfmt::skip]
+pub const ROUTES: [Route; 31] = [
+    route("GET", "tenant", "getTenant", &[DIRECTORY, TENANT]),
+    route("PATCH", "tenant", "updateTenant", &[TENANT]),
+    route("POST", "tenants", "createTenant", &[TENANT_CREATE]),
+    route("GET", "applications", "listApplications", &READERS),
+    route("POST", "applications", "createApplication", &[APPLICATION]),
+    route("POST", "applications/import", "importApplications", &[APPLICATION]),
+    route("GET", "applications/{clientId}", "getApplication", &READERS),
+    route("PATCH", "applications/{clientId}", "updateApplication", &[APPLICATION]),
+    route("DELETE", "applications/{clientId}", "deleteApplication", &[APPLICATION]),
+    route("POST", "applications/{clientId}/secrets", "addSecret", &[APPLICATION]),
+    route("DELETE", "applications/{clientId}/secrets/{keyId}", "removeSecret", &[APPLICATION]),
+    route("POST", "applications/{clientId}/assignments/{api}", "assignRoles", &GRANTORS).with(200),
+    route("PUT", "applications/{clientId}/assignments/{api}", "setRoles", &GRANTORS),
+    route("DELETE", "applications/{clientId}/assignments/{api}", "removeRoles", &GRANTORS),
+    route("DELETE", "applications/{clientId}/assignments/{api}/{role}", "removeRole", &GRANTORS),
+    route("DELETE", "applications/{clientId}/sessions", "endApplicationSessions", &[SESSION]),
+    route("GET", "apis", "listApis", &READERS),
+    route("POST", "apis", "createApi", &[API]),
+    route("GET", "apis/{identifier}", "getApi", &READERS),
+    route("PATCH", "apis/{identifier}", "updateApi", &[API]),
+    route("DELETE", "apis/{identifier}", "deleteApi", &[API]),
+    route("GET", "keys", "listKeys", &[DIRECTORY, KEY]),
+    route("POST", "keys", "rotateKey", &[KEY]),
+    route("DELETE", "keys/{kid}", "removeKey", &[KEY]),
+    route("POST", "keys/reseal", "resealKeys", &[KEY]).with(200),
+    route("GET", "users/{subject}/sessions", "listSessions", &[SESSION_READ, SESSION]),
+    route("DELETE", "users/{subject}/sessions", "endUserSessions", &[SESSION]),
+    route("DELETE", "users/{subject}/sessions/{id}", "endSession", &[SESSION]),
+    route("DELETE", "sessions", "endTenantSessions", &[SESSION]),
+    route("GET", "events", "listEvents", &[EVENT]),
+    route("POST", BOOTSTRAP, BOOTSTRAP, &[]),
 ];
 
 /// Where a path leads: its line and its parameters, or the methods that the path takes.
@@ -198,7 +149,13 @@ impl<H: Host> Issuer<H> {
             Match::Methods(methods) => return Err(Reason::Method(methods.into()).into()),
         };
         context.tenant = Some(tenant.to_string());
-        let (_, template, act, roles, status) = route;
+        let Route {
+            path: template,
+            act,
+            roles,
+            status,
+            ..
+        } = route;
         context.act = Some(act);
         let token = request.authorization.and_then(bearer);
         let token = token.ok_or(Reason::NoToken)?;
@@ -209,6 +166,10 @@ impl<H: Host> Issuer<H> {
         let caller = self.caller(&tenant, token, now, context).await?;
         if !roles.iter().any(|role| caller.holds(role)) {
             return Err(Reason::RoleMissing.into());
+        }
+        // What a proxy may drop must not say what goes.
+        if request.method == "DELETE" && !bytes(request).is_empty() {
+            return Err(invalid("a `DELETE` takes no body"));
         }
         let mut members = body(request)?;
         if members.has("ifMatch") || members.has("idempotencyKey") {
@@ -319,19 +280,22 @@ fn find(method: &str, path: &str) -> Result<Match, AdministrationError> {
     let mut methods = String::new();
     // A literal path is not what a parameter stands for: an application that is called `import` is
     // `%69mport`.
-    let is_literal = ROUTES.iter().any(|route| route.1 == path);
-    for route in ROUTES.iter().filter(|route| !is_literal || route.1 == path) {
-        let Some(parameters) = parameters(route.1, path)? else {
+    let is_literal = ROUTES.iter().any(|route| route.path == path);
+    for route in ROUTES
+        .iter()
+        .filter(|route| !is_literal || route.path == path)
+    {
+        let Some(parameters) = parameters(route.path, path)? else {
             continue;
         };
-        if route.0 == method {
+        if route.method == method {
             return Ok(Match::Route(route, parameters));
         }
         if !methods.is_empty() {
             methods.push_str(", ");
         }
-        methods.push_str(route.0);
-        if route.0 == "GET" {
+        methods.push_str(route.method);
+        if route.method == "GET" {
             methods.push_str(", HEAD");
         }
     }

@@ -1,12 +1,12 @@
 //! HTTP in, HTTP out: which path is which endpoint, and what each answers.
 
-mod admin;
 mod administration;
 mod admission;
 mod authorize;
 pub mod form;
 mod http;
 mod introspect;
+mod login_page;
 mod metadata;
 mod revoke;
 mod token;
@@ -20,7 +20,7 @@ use crate::issuer::{Host, Issuer};
 use crate::store::{Guarantees, Store};
 use crate::time::UnixTime;
 
-pub use administration::ROUTES;
+pub use administration::{ROUTES, Route as AdministrationRoute};
 pub use http::{Body, MAX_ADMINISTRATION_BODY, MAX_BODY, Request, Response};
 
 /// What a path leads to. Paths are compared byte by byte: no endpoint has a second spelling.
@@ -30,7 +30,7 @@ enum Route {
     Authorize(TenantName),
     Revoke(TenantName),
     Introspect(TenantName),
-    Admin(TenantName, (&'static str, &'static str, &'static str)),
+    LoginPage(TenantName, (&'static str, &'static str, &'static str)),
     Jwks(TenantName),
     Metadata(TenantName),
     Health,
@@ -47,8 +47,10 @@ impl Route {
         }
         let (tenant, rest) = path.strip_prefix('/')?.split_once('/')?;
         if let Some(name) = rest.strip_prefix("admin/v1/authorizations/") {
-            let act = admin::ACTS.into_iter().find(|(known, ..)| *known == name)?;
-            return TenantName::new(tenant).map(|tenant| Self::Admin(tenant, act));
+            let act = login_page::ACTS
+                .into_iter()
+                .find(|(known, ..)| *known == name)?;
+            return TenantName::new(tenant).map(|tenant| Self::LoginPage(tenant, act));
         }
         let route = match rest {
             "oauth2/token" => Self::Token,
@@ -65,7 +67,7 @@ impl Route {
     /// The methods that the endpoint takes, as an `Allow` header: RFC 9110 section 10.2.1.
     fn methods(&self) -> &'static str {
         match self {
-            Self::Token(_) | Self::Revoke(_) | Self::Introspect(_) | Self::Admin(..) => "POST",
+            Self::Token(_) | Self::Revoke(_) | Self::Introspect(_) | Self::LoginPage(..) => "POST",
             Self::Authorize(_) => "GET",
             Self::Jwks(_) | Self::Metadata(_) | Self::Health => "GET, HEAD",
         }
@@ -161,9 +163,9 @@ impl<H: Host> Issuer<H> {
                 self.revoke(&tenant, request, now, context).await
             }
             Route::Introspect(tenant) => self.introspect(&tenant, request, now, context).await,
-            Route::Admin(tenant, act) => {
+            Route::LoginPage(tenant, act) => {
                 context.is_problem = true;
-                self.administrate(&tenant, act, request, now, context).await
+                self.login_page(&tenant, act, request, now, context).await
             }
             Route::Jwks(tenant) => self.jwks(&tenant, now, context).await,
             Route::Metadata(tenant) => self.metadata(&tenant, now, context).await,

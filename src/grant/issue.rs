@@ -118,7 +118,7 @@ impl Party<'_> {
             ring = read.ok_or(Reason::NoSigningKey(algorithm.name()))?;
         }
         let key = issuer
-            .signing_key(&ring, self.tenant_name, algorithm, now)
+            .signing_key(&ring, self.tenant_name, &api.algorithms(self.tenant), now)
             .await?;
         let unsigned = token.unsigned(key.algorithm, &key.kid, now, expires_in)?;
         let token = issuer.sign(&key, unsigned).await?;

@@ -24,7 +24,7 @@ const ROUNDS: usize = 16;
 
 #[derive(Serialize)]
 struct Sessions {
-    sessions: Vec<Session>,
+    items: Vec<Session>,
 }
 
 /// One session, as an administrator or its user sees it.
@@ -104,7 +104,7 @@ impl<H: Host> Issuer<H> {
                 break;
             }
         }
-        Ok(json::write(&Sessions { sessions })?)
+        Ok(json::write(&Sessions { items: sessions })?)
     }
 
     /// Ends one session of a user.

@@ -275,12 +275,25 @@ impl KeyRing {
     }
 
     /// The key to sign with now: the active one of the preferred algorithm or, until that has one, the
-    /// newest of any other. So a change of algorithm takes effect when its first key starts, and no
-    /// request fails before.
+    /// newest of any other.
     pub(crate) fn signing(&self, preferred: Algorithm, now: UnixTime) -> Option<&SigningKey> {
+        self.signing_by(&[Some(preferred)], now)
+    }
+
+    /// The key to sign with now: the active one of the first of these algorithms that has one or, if none
+    /// has, the newest of any other. So a change of algorithm takes effect when its first key starts:
+    /// until then tokens are signed as before, and no request fails.
+    pub(crate) fn signing_by(
+        &self,
+        preferred: &[Option<Algorithm>],
+        now: UnixTime,
+    ) -> Option<&SigningKey> {
         // The newest of all that have started is the active one of its algorithm.
         let any = || self.keys.iter().rfind(|key| key.starts <= now);
-        self.active(preferred, now).or_else(any)
+        let mut preferred = preferred.iter().flatten();
+        preferred
+            .find_map(|algorithm| self.active(*algorithm, now))
+            .or_else(any)
     }
 
     /// The keys that a verifier may need now: all but those that are gone.
@@ -405,16 +418,18 @@ mod tests {
             (Es256, 100, masters(1, None)),
             (EdDsa, 200, masters(1, None)),
         ]);
-        let signs = |preferred, now| {
-            let key = ring.signing(preferred, at(now));
+        let signs = |preferred: &[Option<Algorithm>], now| {
+            let key = ring.signing_by(preferred, at(now));
             key.map(|key| key.public.algorithm())
         };
-        assert_eq!(signs(EdDsa, 99), None);
-        assert_eq!(signs(EdDsa, 199), Some(Es256));
-        assert_eq!(signs(EdDsa, 200), Some(EdDsa));
-        assert_eq!(signs(Es256, 200), Some(Es256));
-        assert_eq!(signs(Rs256, 199), Some(Es256));
-        assert_eq!(signs(Rs256, 200), Some(EdDsa));
+        assert_eq!(signs(&[Some(EdDsa)], 99), None);
+        assert_eq!(signs(&[Some(EdDsa)], 199), Some(Es256));
+        assert_eq!(signs(&[Some(EdDsa)], 200), Some(EdDsa));
+        assert_eq!(signs(&[Some(Es256)], 200), Some(Es256));
+        assert_eq!(signs(&[Some(Rs256)], 199), Some(Es256));
+        assert_eq!(signs(&[Some(Rs256)], 200), Some(EdDsa));
+        assert_eq!(signs(&[Some(Rs256), None, Some(Es256)], 200), Some(Es256));
+        assert_eq!(signs(&[Some(EdDsa), Some(Es256)], 200), Some(EdDsa));
         assert!(ring.has(EdDsa) && !ring.has(Rs256));
     }
 

@@ -13,13 +13,13 @@ mod repetition;
 mod trail;
 mod versions;
 
-use edgemint::endpoint::ROUTES;
+use edgemint::endpoint::{AdministrationRoute as Route, ROUTES};
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Call, Client, World};
 
 /// Every app role of the administration.
-const ROLES: [&str; 12] = [
+pub(crate) const ROLES: [&str; 12] = [
     "Api.ReadWrite.All",
     "Application.ReadWrite.All",
     "Authorization.ReadWrite.All",
@@ -149,6 +149,7 @@ impl Everything {
             .replace("{api}", "api%3A%2F%2Forders")
             .replace("{identifier}", "api%3A%2F%2Forders")
             .replace("{kid}", &self.kid)
+            .replace("{role}", "Orders.Read.All")
             .replace("{subject}", "ada")
             .replace("{id}", "AAAAAAAAAAAAAAAAAAAAAA");
         let body = match act {
@@ -166,7 +167,14 @@ impl Everything {
 /// The table of who may do what: every route by every role, by none, and with tokens that are not for it.
 #[test]
 fn every_route_is_open_to_its_roles_and_to_nobody_else() {
-    for (number, (method, template, act, allowed, status)) in ROUTES.into_iter().enumerate() {
+    for (number, route) in ROUTES.into_iter().enumerate() {
+        let Route {
+            method,
+            path: template,
+            act,
+            roles: allowed,
+            status,
+        } = route;
         if act == "bootstrap" {
             continue;
         }
@@ -232,7 +240,13 @@ fn a_token_that_is_not_for_the_administration_of_this_tenant_opens_no_route() {
         format!("{head}.AAAA")
     };
     let before = world.around.store.memory.dump();
-    for (number, (method, template, act, ..)) in ROUTES.into_iter().enumerate() {
+    for (number, route) in ROUTES.into_iter().enumerate() {
+        let Route {
+            method,
+            path: template,
+            act,
+            ..
+        } = route;
         let (path, body) = it.request(act, template, number);
         for token in [&*stranger, &mimic, &of_disabled, &of_gone, &forged, "x"] {
             let answer = world.admin(token, method, &path, body.clone());

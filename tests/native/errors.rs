@@ -89,6 +89,7 @@ reasons! {
     Reason::BrokenSeal => Reason::BrokenSeal,
     Reason::Signing(_) => Reason::Signing(canary()),
     Reason::Entropy => Reason::Entropy,
+    Reason::StoreNotAtomic => Reason::StoreNotAtomic,
     Reason::Internal(_) => Reason::Internal(canary()),
 }
 

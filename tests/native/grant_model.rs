@@ -471,7 +471,7 @@ impl<'a> Run<'a> {
         let live = self.model.is_live(self.now());
         let list = json!({"listSessions": {"tenant": "demo", "subject": SUBJECT}});
         let list = self.act(&list).unwrap();
-        let listed = list["sessions"].as_array().unwrap();
+        let listed = list["items"].as_array().unwrap();
         assert_eq!(
             listed.len(),
             usize::from(live),

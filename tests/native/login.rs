@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::administration_api::ROLES;
 use crate::support::{
     Answer, App, BOTH, CALLBACK, Call, Destination, LOGIN, PutFault, READ, STATE, Token, World,
     masters,
@@ -537,18 +538,29 @@ fn r46_a_bad_token_is_401_and_a_missing_role_403() {
 
 #[test]
 fn r46_a_token_of_the_admin_api_without_the_role_is_403() {
-    // No token of the API can be had without a role today: signed here by the tenant's own key, it
-    // stands for one of a role that is yet to come.
     let (world, app) = world_and_app();
     let page = Page::new(&world);
     let handle = world.handle(&app.asks(BOTH));
-    let token = world.sign_again(&page.token, |claims| {
-        claims["roles"] = json!(["Another.Role"]);
-    });
-    let call = page.call("inspect", &json!({"handle": handle}));
-    let answer = world.send(&call.authorization(&format!("Bearer {token}")));
-    is_challenge(&answer, 403, r#"Bearer error="insufficient_scope""#);
-    answer.problem(403, "insufficient_scope");
+    let bodies = [
+        ("inspect", json!({"handle": handle})),
+        ("complete", json!({"handle": handle, "subject": "ada"})),
+        ("deny", json!({"handle": handle})),
+    ];
+    for role in ROLES {
+        let other = world.app(json!({}));
+        world.assign(&other.id, ADMIN, &[role]);
+        let token = token_for(&world, &other, ADMIN);
+        for (act, body) in &bodies {
+            let call = page.call(act, body);
+            let answer = world.send(&call.authorization(&format!("Bearer {token}")));
+            if role == ROLE {
+                assert_eq!(answer.status(), 200, "{act}");
+                continue;
+            }
+            is_challenge(&answer, 403, r#"Bearer error="insufficient_scope""#);
+            answer.problem(403, "insufficient_scope");
+        }
+    }
     let again = world.sign_again(&page.token, |_| {});
     let call = page.call("inspect", &json!({"handle": handle}));
     assert_eq!(

@@ -8,7 +8,7 @@ use edgemint::endpoint::ROUTES;
 use edgemint::error::Reason;
 use serde_json::Value;
 
-/// The routes of a login page, which the token service answers itself: `src/endpoint/admin.rs`.
+/// The routes of a login page, which the token service answers itself: `src/endpoint/login_page.rs`.
 const LOGIN: [(&str, &str); 3] = [
     ("inspect", "inspectAuthorization"),
     ("complete", "completeAuthorization"),
@@ -49,12 +49,18 @@ fn documented(document: &Value) -> BTreeSet<Operation> {
 #[test]
 fn the_openapi_document_has_every_route_and_no_other() {
     let mut expected = BTreeSet::new();
-    for (method, path, act, roles, status) in ROUTES {
-        let mut roles: Vec<_> = roles.iter().map(|role| (*role).to_owned()).collect();
+    for route in ROUTES {
+        let mut roles: Vec<_> = route.roles.iter().map(|role| (*role).to_owned()).collect();
         roles.sort();
-        let path = format!("/{path}");
-        let status = vec![status.to_string()];
-        expected.insert((method.to_owned(), path, act.to_owned(), roles, status));
+        let path = format!("/{}", route.path);
+        let status = vec![route.status.to_string()];
+        expected.insert((
+            route.method.to_owned(),
+            path,
+            route.act.to_owned(),
+            roles,
+            status,
+        ));
     }
     for (name, act) in LOGIN {
         expected.insert((
@@ -136,6 +142,7 @@ fn reasons() -> Vec<Reason> {
         Reason::BrokenSeal,
         Reason::Signing(why()),
         Reason::Entropy,
+        Reason::StoreNotAtomic,
         Reason::Internal(why()),
     ]
 }

@@ -12,7 +12,7 @@ fn world_and_app() -> (World, App) {
 
 fn list(world: &World, subject: &str) -> Vec<Value> {
     let listed = world.act(json!({"listSessions": {"tenant": "demo", "subject": subject}}));
-    listed["sessions"].as_array().unwrap().clone()
+    listed["items"].as_array().unwrap().clone()
 }
 
 #[test]
@@ -371,6 +371,6 @@ fn r35_users_of_one_name_in_two_tenants_are_two() {
     world.administer(json!({"createTenant": {"tenant": "other"}}));
     world.act(json!({"endUserSessions": {"tenant": "other", "subject": "ada"}}));
     let listed = world.act(json!({"listSessions": {"tenant": "other", "subject": "ada"}}));
-    assert_eq!(listed, json!({"sessions": []}));
+    assert_eq!(listed, json!({"items": []}));
     world.refreshed(&app, &tokens);
 }

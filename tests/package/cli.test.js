@@ -345,7 +345,7 @@ test("keys are rotated, sessions ended, events shown, and another tenant made", 
   await ok(["keys", "remove", kid, "--yes"]);
   assert.match((await ok(["keys", "list"])).err, /sealed under the master key in use/);
   assert.match((await ok(["keys", "reseal"])).err, /Nothing to do/);
-  assert.deepEqual(await json(["sessions", "list", "nobody"]), { sessions: [] });
+  assert.deepEqual(await json(["sessions", "list", "nobody"]), { items: [] });
   await ok(["sessions", "end", "--user", "ada", "--yes"]);
   await ok(["sessions", "end", "--all", "--yes"]);
   await fails(["sessions", "end", "--user", "a", "--all", "--yes"], 2, /one of/);

@@ -12,9 +12,6 @@ use wasm_bindgen_cli_support::Bindgen;
 use crate::run::{command, root, run};
 use crate::setup::step;
 
-/// Bytes that a module may have after `gzip -9`: design section 8.
-const BUDGET: usize = 150_000;
-
 /// The wasm features that every runtime we serve has, named so that wasm-opt adds no other.
 const FEATURES: [&str; 6] = [
     "--enable-bulk-memory",
@@ -50,6 +47,8 @@ struct Module {
     profile: &'static str,
     /// How dear a function may be to be inlined: docs/decisions/0004.
     inlining: u8,
+    /// Bytes that it may have after `gzip -9`: design section 8, docs/decisions/0009.
+    budget: usize,
 }
 
 const TOKENS: Module = Module {
@@ -57,6 +56,7 @@ const TOKENS: Module = Module {
     feature: "tokens",
     profile: "release",
     inlining: 48,
+    budget: 150_000,
 };
 
 const ADMINISTRATION: Module = Module {
@@ -64,6 +64,7 @@ const ADMINISTRATION: Module = Module {
     feature: "administration",
     profile: "administration",
     inlining: 5,
+    budget: 160_000,
 };
 
 /// Builds what ships into `pkg/wasm`, and holds each module to its budget.
@@ -72,10 +73,10 @@ pub(crate) fn package() -> Result<()> {
     for module in [TOKENS, ADMINISTRATION] {
         let size = build(&module, Profile::Release, "", &root().join("pkg/wasm"))?;
         eprintln!(
-            "  {}: {} bytes, gzip -9: {} of at most {BUDGET}",
-            module.name, size.raw, size.gzip
+            "  {}: {} bytes, gzip -9: {} of at most {}",
+            module.name, size.raw, size.gzip, module.budget
         );
-        if size.gzip > BUDGET {
+        if size.gzip > module.budget {
             bail!(
                 "the module {} is larger than its budget; see what grew before raising it",
                 module.name

@@ -265,8 +265,8 @@ export function sessions(cli) {
         const path = `/users${pathOf(argv.user)}/sessions`;
         const { body } = await (await connect(argv)).request("GET", path);
         await show(argv, body, async () => {
-          if (body.sessions.length === 0) hint(`${argv.user} has no sessions.`);
-          else await write(new Table(SESSIONS).lines(body.sessions));
+          if (body.items.length === 0) hint(`${argv.user} has no sessions.`);
+          else await write(new Table(SESSIONS).lines(body.items));
         });
       },
     )

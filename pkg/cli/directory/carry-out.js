@@ -14,6 +14,8 @@ import { placeOf } from "./plan.js";
 
 /** Applications in one import, and how many requests are under way at a time. */
 const [BATCH, IMPORTS, EDITS] = [500, 2, 4];
+/** Secrets and assignments in one import. */
+const BROUGHT = 5000;
 
 /**
  * @param {Client} client @param {Step[]} steps
@@ -137,14 +139,22 @@ async function changeApi(client, step, prune) {
  */
 async function importApplications(client, batch, env, count) {
   const applications = batch.map(({ wanted }) => creation(wanted, env));
+  const halve = async () => {
+    const half = Math.ceil(batch.length / 2);
+    await importApplications(client, batch.slice(0, half), env, count);
+    await importApplications(client, batch.slice(half), env, count);
+  };
+  const brought = applications.flatMap(({ secrets, assignments }) => [
+    ...(secrets ?? []),
+    ...(assignments ?? []),
+  ]);
+  if (brought.length > BROUGHT && batch.length > 1) return halve();
   try {
     await client.request("POST", "/applications/import", { creates: true, body: { applications } });
     count(batch.length);
   } catch (error) {
     if (!(error instanceof ProblemError) || error.status !== 413 || batch.length === 1) throw error;
-    const half = Math.ceil(batch.length / 2);
-    await importApplications(client, batch.slice(0, half), env, count);
-    await importApplications(client, batch.slice(half), env, count);
+    await halve();
   }
 }
 

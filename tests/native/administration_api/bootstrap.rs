@@ -2,6 +2,7 @@
 
 use edgemint::Issuer;
 use edgemint::administration::BootstrapSecret;
+use edgemint::event::Kind;
 use serde_json::{Value, json};
 
 use super::{ADMIN, ROLES};
@@ -206,6 +207,7 @@ fn r30_the_bootstrap_secret_is_in_no_record_and_in_no_event() {
         [
             "invalid_token",
             "tenant_created",
+            "key_added",
             "administrator_created",
             "invalid_token"
         ]
@@ -236,4 +238,19 @@ fn a_bootstrap_secret_is_32_to_1024_visible_ascii_characters() {
     ] {
         assert!(BootstrapSecret::parse(&bad).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn on_a_store_that_is_not_atomic_there_is_no_bootstrap_and_the_operator_is_told_why() {
+    let world = with_secret(&World::empty(), SECRET);
+    world.around.has_grants.set(false);
+    world.around.store.promise_nothing();
+    let answer = world.unchanged(|| world.send(&call("demo", SECRET)));
+    answer.problem(500, "server_error");
+    let heard = world.events();
+    let last = heard.last().unwrap();
+    assert_eq!((last.kind, last.reason), (Kind::Failed, "store_not_atomic"));
+    // Nobody without the secret learns of it.
+    let answer = world.send(&call("demo", OTHER));
+    answer.problem(401, "invalid_token");
 }

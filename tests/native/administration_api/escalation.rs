@@ -7,6 +7,8 @@ use crate::support::{Call, Client, World};
 
 const APPLICATION: &str = "Application.ReadWrite.All";
 const ASSIGNMENT: &str = "RoleAssignment.ReadWrite.All";
+const HARMLESS: &str = "3f2b8f6f-0a9c-4d1b-8f7e-9a532b8f6f0a";
+const GREEDY: &str = "7c2f4e1a-0d1b-4f7e-9a53-2b8f6f0a9c11";
 const MANAGEMENT: &str = "RoleManagement.ReadWrite.All";
 
 /// What lets somebody act through an application, or keeps its owner from it.
@@ -98,8 +100,8 @@ fn an_import_grants_only_what_its_caller_may_grant() {
     let world = World::demo();
     let import = |api: &str, roles: &[&str]| {
         json!({"applications": [
-            {"clientId": "harmless"},
-            {"clientId": "greedy", "assignments": [{"api": api, "roles": roles}]},
+            {"clientId": HARMLESS},
+            {"clientId": GREEDY, "assignments": [{"api": api, "roles": roles}]},
         ]})
     };
     let orders = import("api://orders", &["Orders.Read.All"]);
@@ -124,7 +126,7 @@ fn an_import_grants_only_what_its_caller_may_grant() {
                 continue;
             }
             send().made();
-            for id in ["harmless", "greedy"] {
+            for id in [HARMLESS, GREEDY] {
                 world.administer(json!({"deleteApplication": {"tenant": "demo", "clientId": id}}));
             }
         }
@@ -144,7 +146,6 @@ fn who_grants_roles_of_the_tenant_grants_none_of_the_administration() {
             ("PUT", json!({"roles": [ASSIGNMENT]})),
             ("PUT", json!({"roles": []})),
             ("DELETE", Value::Null),
-            ("DELETE", json!({"roles": []})),
         ] {
             let answer = world.unchanged(|| world.admin(&token, method, &path, roles));
             answer.problem(403, "forbidden");
@@ -300,4 +301,30 @@ fn a_token_of_a_deleted_application_does_not_serve_the_next_of_its_name() {
     world
         .send(&client.asks(DEFAULT))
         .refused(401, "invalid_client");
+}
+
+#[test]
+fn nobody_registers_an_application_by_the_name_of_a_user() {
+    let world = World::demo();
+    let name = json!({"clientId": "ada"});
+    let import = json!({"applications": [name]});
+    let (_, registers) = world.administrator(&[APPLICATION, ASSIGNMENT]);
+    let (_, manages) = world.administrator(&[APPLICATION, MANAGEMENT]);
+    for (path, body) in [("applications", &name), ("applications/import", &import)] {
+        for id in ["ada", "ADA", "6F9619FF-8B86-4011-B42D-00CF4FC964FF"] {
+            let text = body.to_string().replace("ada", id);
+            let body: Value = serde_json::from_str(&text).unwrap();
+            let answer = world.unchanged(|| world.admin(&registers, "POST", path, body));
+            let why = answer.problem(403, "forbidden");
+            assert!(why.contains("no UUID") && why.contains(MANAGEMENT), "{why}");
+        }
+        // A UUID is anybody's, and who makes administrators may choose.
+        let text = body.to_string().replace("ada", HARMLESS);
+        let uuid: Value = serde_json::from_str(&text).unwrap();
+        world.admin(&registers, "POST", path, uuid).made();
+        world.admin(&manages, "POST", path, body.clone()).made();
+        for id in ["ada", HARMLESS] {
+            world.administer(json!({"deleteApplication": {"tenant": "demo", "clientId": id}}));
+        }
+    }
 }

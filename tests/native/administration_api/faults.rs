@@ -1,6 +1,6 @@
 //! A store that fails in the middle of an act: requirement 49.
 
-use edgemint::endpoint::ROUTES;
+use edgemint::endpoint::{AdministrationRoute as Route, ROUTES};
 use serde_json::{Value, json};
 
 use super::{Everything, ROLES};
@@ -26,7 +26,14 @@ fn assert_whole(it: &Everything) {
 
 #[test]
 fn r49_any_read_that_fails_changes_nothing_and_the_act_can_be_repeated() {
-    for (number, (method, template, act, _, status)) in ROUTES.into_iter().enumerate() {
+    for (number, route) in ROUTES.into_iter().enumerate() {
+        let Route {
+            method,
+            path: template,
+            act,
+            status,
+            ..
+        } = route;
         if ["bootstrap", "endSession"].contains(&act) {
             continue;
         }
@@ -64,7 +71,14 @@ fn r49_any_read_that_fails_changes_nothing_and_the_act_can_be_repeated() {
 #[test]
 fn r49_any_write_that_fails_is_told_and_repeating_the_act_makes_it_whole() {
     for has_transactions in [true, false] {
-        for (number, (method, template, act, _, status)) in ROUTES.into_iter().enumerate() {
+        for (number, route) in ROUTES.into_iter().enumerate() {
+            let Route {
+                method,
+                path: template,
+                act,
+                status,
+                ..
+            } = route;
             if ["bootstrap", "endSession"].contains(&act) {
                 continue;
             }
@@ -144,7 +158,14 @@ fn r49_a_tenant_is_there_with_its_key_and_its_administrator_or_not_at_all() {
 
 #[test]
 fn a_store_without_transactions_administers_all_the_same() {
-    for (number, (method, template, act, _, status)) in ROUTES.into_iter().enumerate() {
+    for (number, route) in ROUTES.into_iter().enumerate() {
+        let Route {
+            method,
+            path: template,
+            act,
+            status,
+            ..
+        } = route;
         if ["bootstrap", "endSession"].contains(&act) {
             continue;
         }

@@ -153,3 +153,15 @@ fn without_transactions_an_import_that_meets_a_name_that_is_taken_names_it() {
         404
     );
 }
+
+#[test]
+fn an_import_brings_5000_secrets_and_assignments_at_most() {
+    let world = World::demo();
+    let (_, admin) = world.administrator(&ROLES);
+    let orders = |_| json!({"api": "api://orders", "roles": ["Orders.Read.All"]});
+    let brings = |number: usize| json!({"assignments": (0..number).map(orders).collect::<Value>()});
+    let answer = import(&world, &admin, &json!([brings(4_999), brings(2)]));
+    let why = answer.problem(400, "invalid");
+    assert!(why.contains("5000"), "{why}");
+    import(&world, &admin, &json!([brings(4_999), brings(1)])).made();
+}

@@ -192,6 +192,7 @@ fn r38_a_new_key_is_announced_for_two_hours_unless_it_is_said_otherwise() {
     assert_eq!(token(&world, &client).kid(), kid);
     assert_eq!(state(), ["retired", "active"]);
     // In an emergency it starts now.
+    world.around.clock.pass(1);
     let admin = world.administrator(&ROLES).1;
     let key = world
         .admin(&admin, "POST", "keys", json!({"starts": 0}))
@@ -425,4 +426,56 @@ fn r47_resealing_twice_is_resealing_once() {
     assert_eq!(keys["sealedUnder"], json!([keys["master"]]));
     let alone = world.elsewhere_with(crate::support::masters(2, None));
     alone.token(&alone.send(&client.asks(DEFAULT)));
+}
+
+#[test]
+fn r47_while_an_algorithm_is_announced_tokens_are_signed_as_before_whatever_others_are_there() {
+    for of_tenant in [true, false] {
+        let (world, client) = world();
+        world.around.signer.learn_rsa();
+        let first = token(&world, &client);
+        world.around.clock.pass(10);
+        world.administer(json!({"createApi": {
+            "tenant": "demo", "identifier": "api://signed", "algorithm": "EdDSA",
+        }}));
+        assert_eq!(token(&world, &client).kid(), first.kid());
+        if of_tenant {
+            world.administer(json!({"updateTenant": {"tenant": "demo", "algorithm": "RS256"}}));
+        } else {
+            world.administer(json!({"updateApi": {"tenant": "demo", "identifier": "api://orders", "algorithm": "RS256"}}));
+        }
+        let after = token(&world, &client);
+        assert_eq!(after.kid(), first.kid());
+    }
+}
+
+#[test]
+fn r47_two_changes_of_algorithm_within_the_announcement_sign_as_before_the_first() {
+    let (world, client) = world();
+    world.around.signer.learn_rsa();
+    let first = token(&world, &client);
+    let change = |act: &str, algorithm: Value| {
+        world.administer(json!({act: {
+            "tenant": "demo", "identifier": "api://orders", "algorithm": algorithm,
+        }}))
+    };
+    let of_tenant = |algorithm: &str| {
+        world.administer(json!({"updateTenant": {"tenant": "demo", "algorithm": algorithm}}))
+    };
+    of_tenant("RS256");
+    change("updateApi", json!("EdDSA"));
+    assert_eq!(token(&world, &client).kid(), first.kid());
+    world.around.clock.pass(60);
+    change("updateApi", Value::Null);
+    assert_eq!(token(&world, &client).kid(), first.kid());
+    change("updateApi", json!("EdDSA"));
+    // Both have started: each token has the algorithm that is asked for.
+    world.around.clock.pass(7_200);
+    assert_eq!(token(&world, &client).header["alg"], "EdDSA");
+    change("updateApi", Value::Null);
+    let asked = world.elsewhere().send(&client.asks(DEFAULT));
+    let asked = Token::read(asked.accepted()["access_token"].as_str().unwrap());
+    assert_eq!(asked.header["alg"], "RS256");
+    of_tenant("ES256");
+    assert_eq!(token(&world, &client).kid(), first.kid());
 }

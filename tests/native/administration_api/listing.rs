@@ -143,3 +143,20 @@ fn what_is_deleted_between_two_pages_ends_no_walk() {
     let second = world.read(&token, &format!("applications?limit=1&cursor={next}"));
     assert_eq!(second["items"][0]["clientId"], "0-d");
 }
+
+#[test]
+fn a_document_that_no_store_could_hold_is_refused() {
+    let world = World::demo();
+    let (_, token) = world.administrator(&ROLES);
+    let value = |number: usize| json!({"value": format!("{number:0>120}")});
+    let roles = |number| (0..number).map(value).collect::<Value>();
+    let api = json!({"identifier": "api://huge", "roles": roles(5_000)});
+    let answer = world.unchanged(|| world.admin(&token, "POST", "apis", api));
+    let why = answer.problem(400, "invalid");
+    assert!(why.contains("1.5 MB"), "{why}");
+    let api = json!({"identifier": "api://huge", "roles": roles(4_000)});
+    world.admin(&token, "POST", "apis", api).made();
+    let change = json!({"roles": roles(5_000)});
+    let answer = world.unchanged(|| world.admin(&token, "PATCH", "apis/api%3A%2F%2Fhuge", change));
+    answer.problem(400, "invalid");
+}

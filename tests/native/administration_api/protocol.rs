@@ -1,6 +1,6 @@
 //! The HTTP of the administration API: every refusal is a problem document (RFC 9457).
 
-use edgemint::endpoint::{MAX_ADMINISTRATION_BODY, ROUTES};
+use edgemint::endpoint::{AdministrationRoute as Route, MAX_ADMINISTRATION_BODY, ROUTES};
 use serde_json::{Value, json};
 
 use super::{ORDERS_PATH, ROLES, request};
@@ -351,7 +351,13 @@ fn what_is_not_there_is_404_and_named() {
 #[test]
 fn a_failure_of_the_store_is_503_on_every_route() {
     let (world, _, token) = world();
-    for (method, template, act, ..) in ROUTES {
+    for Route {
+        method,
+        path: template,
+        act,
+        ..
+    } in ROUTES
+    {
         if act == "bootstrap" {
             continue;
         }
@@ -362,4 +368,43 @@ fn a_failure_of_the_store_is_503_on_every_route() {
         answer.problem(503, "temporarily_unavailable");
         assert!(!answer.mentions(crate::support::STORE_DETAIL));
     }
+}
+
+#[test]
+fn one_role_is_taken_by_its_path_and_a_body_never_says_what_goes() {
+    let (world, id, token) = world();
+    let roles = || {
+        let shown = world.read(&token, &format!("applications/{id}"));
+        let assignments = shown["assignments"].as_array().unwrap().clone();
+        let orders = assignments
+            .into_iter()
+            .find(|assignment| assignment["api"] == "api://orders");
+        orders.map(|assignment| assignment["roles"].clone())
+    };
+    world.assign(
+        &id,
+        "api://orders",
+        &["Orders.Read.All", "Orders.Write.All"],
+    );
+    let path = format!("applications/{id}/assignments/{ORDERS_PATH}");
+    let one = format!("{path}/Orders.Read.All");
+    let delete = |path: &str, body: Value| world.admin(&token, "DELETE", path, body);
+    for path in [&*path, &one, &format!("applications/{id}")] {
+        for body in [json!({"roles": ["Orders.Read.All"]}), json!({})] {
+            world
+                .unchanged(|| delete(path, body))
+                .problem(400, "invalid");
+        }
+    }
+    let stale = request(&token, "DELETE", &one, &Value::Null).if_match("\"x\"");
+    world
+        .unchanged(|| world.send(&stale))
+        .problem(412, "precondition_failed");
+    assert_eq!(delete(&one, Value::Null).status(), 204);
+    assert_eq!(roles(), Some(json!(["Orders.Write.All"])));
+    let gone = world.unchanged(|| delete(&one, Value::Null));
+    let why = gone.problem(404, "not_found");
+    assert!(why.contains("Orders.Read.All"), "{why}");
+    assert_eq!(delete(&path, Value::Null).status(), 204);
+    assert_eq!(roles(), None);
 }

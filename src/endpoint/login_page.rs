@@ -24,7 +24,7 @@ pub(super) const ACTS: [(&str, &str, &str); 3] = [
 ];
 
 impl<H: Host> Issuer<H> {
-    pub(super) async fn administrate(
+    pub(super) async fn login_page(
         &self,
         tenant: &TenantName,
         (_, act, role): (&str, &str, &str),
