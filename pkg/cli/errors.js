@@ -91,7 +91,6 @@ const HINTS = {
   exists: "Look at it with `show`, change it with `update`",
   precondition_failed: "Look at it again, and repeat the command",
   conflict: "Look at it again, and repeat the command",
-  rate_limited: "Wait a little, and repeat the command",
 };
 
 /** The one line for standard error. @param {string} command @param {unknown} error */

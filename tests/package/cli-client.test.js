@@ -77,7 +77,7 @@ test("a service that refuses for long is not waited for, and the line says how l
     });
     const text = "client authentication failed too often; try again later";
     const token = { error: "temporarily_unavailable", error_description: text };
-    const problem = { status: 429, code: "rate_limited", detail: `${text}.` };
+    const problem = { status: 429, code: "temporarily_unavailable", detail: `${text}.` };
     response.end(JSON.stringify(oauth ? token : problem));
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -86,7 +86,7 @@ test("a service that refuses for long is not waited for, and the line says how l
   const wait = { exit: 1, hint: "Wait 2 minutes, and repeat the command" };
   try {
     const asked = bootstrap(at, "wrong", {}, () => {});
-    await assert.rejects(asked, { ...wait, code: "rate_limited", message: /too often/ });
+    await assert.rejects(asked, { ...wait, code: "temporarily_unavailable", message: /too often/ });
     assert.equal(seen[0].headers["idempotency-key"], undefined, "the route knows none");
     const token = requestToken(at, {}, () => {});
     await assert.rejects(token, { ...wait, code: "temporarily_unavailable", message: /too often/ });

@@ -228,7 +228,9 @@ fn browser() -> Result<Count> {
             "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER",
             "wasm-bindgen-test-runner",
         )
-        .env("CHROMEDRIVER", driver.unwrap_or_default());
+        .env("CHROMEDRIVER", driver.unwrap_or_default())
+        // Seconds: a machine that does something else besides is no reason to fail.
+        .env("WASM_BINDGEN_TEST_TIMEOUT", "120");
     count(test)
 }
 
