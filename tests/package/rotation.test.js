@@ -318,7 +318,8 @@ test("r47 r38 no request fails while secret, keys, algorithms and master key are
   await admin.updateApi({ tenant, identifier: APIS[1], algorithm: "RS256" });
   await takeOver(service);
   assert.deepEqual([...(algorithms.get(APIS[0]) ?? [])], ["ES256", "EdDSA"]);
-  assert.deepEqual([...(algorithms.get(APIS[1]) ?? [])], ["ES256", "EdDSA", "RS256"]);
+  // Its own was announced before the tenant's started: it signs as before until then.
+  assert.deepEqual([...(algorithms.get(APIS[1]) ?? [])], ["ES256", "RS256"]);
   passed("the algorithms of a tenant and of an API are changed");
 
   admin = await bringNewMaster(service);

@@ -46,6 +46,7 @@ test("the tarball holds the entries, their types, two modules of wasm and the co
     "cli/commands/profiles.js",
     "cli/commands/tenant.js",
     "cli/commands/token.js",
+    "cli/completion.js",
     "cli/context.js",
     "cli/directory/carry-out.js",
     "cli/directory/compare.js",

@@ -126,6 +126,8 @@ export async function startWorker({ bindings = {}, entry, port, state, ratelimit
     store: kvStore(/** @type {any} */ (namespace)),
     // They are in the worker's Durable Objects, and reached over HTTP.
     grants: false,
+    // What the tests set up is nobody's news, and standard output may be another program's input.
+    onEvent: () => {},
   });
   return {
     miniflare,
