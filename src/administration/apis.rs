@@ -159,11 +159,16 @@ impl<H: Host> Administration<'_, H> {
             api.roles = self.declare_roles(&api.roles, roles)?;
         }
         if let Some(scopes) = given.scopes {
+            let known = std::mem::take(&mut api.scopes);
             api.scopes = declared("scope", scopes)?
                 .into_iter()
-                .map(|(value, display_name)| ApiScope {
-                    value,
-                    display_name,
+                .map(|(value, display_name)| {
+                    let before = known.iter().find(|scope| scope.value == value);
+                    ApiScope {
+                        value,
+                        display_name,
+                        created_at: before.map_or(self.now, |scope| scope.created_at),
+                    }
                 })
                 .collect();
         }
@@ -179,14 +184,15 @@ impl<H: Host> Administration<'_, H> {
         let roles = declared("app role", roles)?.into_iter();
         let roles = roles.map(|(value, display_name)| {
             let before = known.iter().find(|role| role.value == value);
-            let id = match before {
-                Some(role) => role.id.clone(),
-                None => entropy::uuid(self.issuer.host().entropy())?,
+            let (id, created_at) = match before {
+                Some(role) => (role.id.clone(), role.created_at),
+                None => (entropy::uuid(self.issuer.host().entropy())?, self.now),
             };
             Ok(AppRole {
                 value,
                 id,
                 display_name,
+                created_at,
             })
         });
         roles.collect()

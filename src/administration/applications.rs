@@ -564,6 +564,10 @@ fn assign(
         .iter_mut()
         .find(|known| known.api == api.identifier);
     if let Some(assignment) = known {
+        // Nor to a role of that name that was declared since.
+        let mut held = std::mem::take(&mut assignment.roles);
+        held.retain(|role| assignment.grants(role, api));
+        assignment.roles = held;
         for role in roles {
             insert(&mut assignment.roles, role.clone());
         }

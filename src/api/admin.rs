@@ -117,6 +117,7 @@ pub(crate) fn administration_api() -> Result<Api, Reason> {
             value: role(value)?,
             id: id.to_owned(),
             display_name: display_name.to_owned(),
+            created_at: UnixTime::from_secs(0),
         })
     });
     Ok(Api {

@@ -81,6 +81,8 @@ pub struct AppRole {
     pub id: String,
     /// A name for people.
     pub display_name: String,
+    /// When it was declared. Consent that is older was to another role of that name.
+    pub created_at: UnixTime,
 }
 
 record!(Api {
@@ -100,6 +102,8 @@ record!(AppRole {
     value = "value",
     id = "id",
     display_name = "displayName",
+} default {
+    created_at = "createdAt",
 });
 
 /// A permission that a user grants an application on an API.
@@ -110,11 +114,15 @@ pub struct ApiScope {
     pub value: RoleName,
     /// What the user is asked to consent to.
     pub display_name: String,
+    /// When it was declared. Consent that is older was to another scope of that name.
+    pub created_at: UnixTime,
 }
 
 record!(ApiScope {
     value = "value",
     display_name = "displayName",
+} default {
+    created_at = "createdAt",
 });
 
 impl Api {
@@ -144,6 +152,14 @@ impl Api {
             .binary_search_by(|role| role.value.cmp(value))
             .ok()?;
         self.roles.get(at)
+    }
+}
+
+impl Assignment {
+    /// Whether a role was granted, and is still the one that was: not one that was declared anew since.
+    pub(crate) fn grants(&self, role: &RoleName, api: &Api) -> bool {
+        let declared = api.role(role);
+        declared.is_some_and(|declared| declared.created_at <= self.assigned_at)
     }
 }
 

@@ -160,14 +160,17 @@ impl Target {
 
     /// What is granted: the roles asked for, each of which must be assigned and still be declared by
     /// the API. A request is never narrowed silently.
-    pub(crate) fn grant(&self, api: &Api, assigned: &[RoleName]) -> Result<Granted, Reason> {
-        let holds = |role: &&RoleName| assigned.binary_search(role).is_ok();
-        let declared = |role: &&RoleName| api.role(role).is_some();
+    pub(crate) fn grant(
+        &self,
+        api: &Api,
+        assignment: Option<&Assignment>,
+    ) -> Result<Granted, Reason> {
+        let assigned = assignment.map_or(&[][..], |assignment| &assignment.roles);
+        let holds = |role: &RoleName| assigned.binary_search(role).is_ok();
+        let stands = |role: &&RoleName| assignment.is_some_and(|known| known.grants(role, api));
         let roles: Vec<RoleName> = match &self.roles {
-            None => assigned.iter().filter(declared).cloned().collect(),
-            Some(asked) if asked.iter().all(|role| holds(&role) && declared(&role)) => {
-                asked.clone()
-            }
+            None => assigned.iter().filter(stands).cloned().collect(),
+            Some(asked) if asked.iter().all(|role| holds(role) && stands(&role)) => asked.clone(),
             Some(_) => return Err(Reason::RoleNotAssigned),
         };
         if roles.is_empty() && api.assignment_required {

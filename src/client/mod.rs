@@ -76,11 +76,10 @@ record!(Application {
 });
 
 impl Application {
-    /// The roles that it was granted on an API. What was granted on one of that name that is gone is not
-    /// granted on this one.
-    #[must_use]
-    pub fn roles_on(&self, api: &Api) -> &[RoleName] {
-        self.assigned(api.identifier.as_str(), api.created_at)
+    /// What it was granted on an API. What was granted on one of that name that is gone is not granted
+    /// on this one.
+    pub(crate) fn assignment_on(&self, api: &Api) -> Option<&Assignment> {
+        self.assignment(api.identifier.as_str(), api.created_at)
     }
 
     /// Whether an access token is still this application's: it is enabled, and no other of this id had the
@@ -96,11 +95,14 @@ impl Application {
 
     /// The roles that it was granted on an API that has been there since then.
     pub(crate) fn assigned(&self, api: &str, since: UnixTime) -> &[RoleName] {
+        let assignment = self.assignment(api, since);
+        assignment.map_or(&[], |assignment| &assignment.roles)
+    }
+
+    fn assignment(&self, api: &str, since: UnixTime) -> Option<&Assignment> {
         let mut assignments = self.assignments.iter();
         let assignment = assignments.find(|assignment| assignment.api.as_str() == api);
-        assignment
-            .filter(|assignment| assignment.assigned_at >= since)
-            .map_or(&[], |assignment| &assignment.roles)
+        assignment.filter(|assignment| assignment.assigned_at >= since)
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) async fn issue<H: Host>(
         None => only_api(&client.assignments)?,
     };
     let api = party.api(issuer, uri, by_resource, now).await?;
-    let granted = target.grant(&api, client.roles_on(&api))?;
+    let granted = target.grant(&api, client.assignment_on(&api))?;
     let scope = granted.scope(uri);
     let content = Content {
         subject: client.client_id.as_str(),

@@ -72,8 +72,13 @@ impl Exchange {
         };
         issuer.saw_api(&party.client.client_id, &issue.api);
         let mut scopes = issue.scopes;
-        // What was consented to on an API of that name that is gone is not consent to this one.
-        scopes.retain(|scope| issue.since >= api.created_at && api.scope(scope).is_some());
+        // What was consented to on an API, or as a scope, of that name that is gone is not consent to this
+        // one.
+        scopes.retain(|scope| {
+            let declared = api.scope(scope);
+            issue.since >= api.created_at
+                && declared.is_some_and(|declared| issue.since >= declared.created_at)
+        });
         if scopes.is_empty() {
             return Err(Reason::ScopeWithdrawn);
         }

@@ -56,6 +56,68 @@ fn an_api_that_is_registered_anew_inherits_no_consent_to_the_old_one() {
 }
 
 #[test]
+fn a_role_or_scope_that_is_declared_anew_inherits_no_consent_to_the_old_one() {
+    let world = World::demo();
+    let client = world.client(&["Orders.Read.All", "Orders.Write.All"]);
+    let app = world.web();
+    let tokens = world.session(&app);
+    let (_, admin) = world.administrator(&ROLES);
+    let api = format!("apis/{ORDERS_PATH}");
+    let declare = |roles: Value, scopes: Value| {
+        world.around.clock.pass(1);
+        let body = json!({"roles": roles, "scopes": scopes});
+        world.admin(&admin, "PATCH", &api, body).accepted();
+    };
+    let roles = |scope: &str| {
+        let answer = world.elsewhere().send(&client.asks(scope));
+        world.token(&answer).claims["roles"].clone()
+    };
+    let (read, write) = (
+        json!({"value": "Orders.Read.All"}),
+        json!({"value": "Orders.Write.All"}),
+    );
+    let scope = json!({"value": "Orders.Write"});
+    declare(json!([read]), json!([scope]));
+    assert_eq!(roles(DEFAULT), json!(["Orders.Read.All"]));
+    let both = json!([scope, {"value": "Orders.Read"}]);
+    declare(json!([read, write]), both);
+    assert_eq!(
+        roles(DEFAULT),
+        json!(["Orders.Read.All"]),
+        "of the new one it has nothing"
+    );
+    let one = client.asks("api://orders/Orders.Write.All");
+    world.elsewhere().send(&one).refused(400, "invalid_scope");
+
+    // Another grant is not consent to it, and a grant of it is.
+    let assignments = format!("applications/{}/assignments/{ORDERS_PATH}", client.id);
+    let assign = |role: &str| {
+        world.around.clock.pass(1);
+        let body = json!({"roles": [role]});
+        world.admin(&admin, "POST", &assignments, body).accepted()
+    };
+    let shown = assign("Orders.Read.All");
+    assert_eq!(
+        shown["assignments"][0]["roles"],
+        json!(["Orders.Read.All"]),
+        "{shown}"
+    );
+    assert_eq!(roles(DEFAULT), json!(["Orders.Read.All"]));
+    assign("Orders.Write.All");
+    assert_eq!(
+        roles(DEFAULT),
+        json!(["Orders.Read.All", "Orders.Write.All"])
+    );
+
+    let refreshed = world.elsewhere().send(&app.refreshes(&tokens.refresh));
+    let scope = world.token(&refreshed).claims["scope"].clone();
+    assert_eq!(
+        scope, "api://orders/Orders.Write",
+        "the user granted another Orders.Read"
+    );
+}
+
+#[test]
 fn an_application_that_is_registered_anew_inherits_no_session_of_the_old_one() {
     let world = World::demo();
     let members = || json!({"clientId": "shop", "redirectUris": [CALLBACK]});
