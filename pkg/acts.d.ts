@@ -211,8 +211,8 @@ export interface Administration {
   getTenant(act: In): Promise<Tenant>;
   /** What is not given stays. */
   updateTenant(act: In & TenantSettings & Conditional): Promise<Tenant>;
-  /** The names of all tenants, whichever is named. */
-  listTenants(act: In & Range): Promise<Page<string>>;
+  /** The names of all tenants. */
+  listTenants(act?: Partial<In> & Range): Promise<Page<string>>;
   /**
    * What is due, for once a day. Announces the next key of each algorithm 14 days before the 90 days of the
    * present one are over, unless another one starts by then; makes a key of the tenant's algorithm if there

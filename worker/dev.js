@@ -54,14 +54,15 @@ function write(path, content, mode) {
   writeFileSync(path, content, { mode });
 }
 
-/** The master key of this checkout: made once, read by wrangler too. */
-function masterKey() {
+/** The secrets of this checkout, read by wrangler too: the master key is made once. */
+function secrets() {
   if (!existsSync(VARIABLES)) {
     write(VARIABLES, `MASTER_KEY=${randomBytes(32).toString("base64url")}\n`, 0o600);
     console.error(`${styleText("dim", "\u25b8")} made a master key in ${VARIABLES}`);
   }
-  const { MASTER_KEY } = parseEnv(readFileSync(VARIABLES, "utf8"));
-  return MASTER_KEY ?? fail(`${VARIABLES} has no line MASTER_KEY=...; add one or remove the file`);
+  const { MASTER_KEY, BOOTSTRAP_SECRET } = parseEnv(readFileSync(VARIABLES, "utf8"));
+  if (!MASTER_KEY) fail(`${VARIABLES} has no line MASTER_KEY=...; add one or remove the file`);
+  return { key: MASTER_KEY, ownBootstrapSecret: BOOTSTRAP_SECRET };
 }
 
 /** @param {Record<string, string>} facts */
@@ -141,7 +142,7 @@ ${bold("What to try next")}
   - a refresh token that is spent, more than 10 s later: its session ends (invalid_grant)
   - the same facts for a script: ${FACTS}
 
-Refusals and failures appear below as they happen.
+What happens from now on appears below, a line of JSON each: tokens, changes, refusals, failures.
 `);
 }
 
@@ -167,7 +168,18 @@ async function claim() {
   write(running, JSON.stringify({ port }));
 }
 
-const key = masterKey();
+/** Until the demo is shown, nobody asked for what is done: making it is not news, problems are. */
+let isShown = false;
+/** Whether it is the event of an act that went well. @param {string} line */
+function isDone(line) {
+  try {
+    return JSON.parse(line).edgemint?.kind === "done";
+  } catch {
+    return false;
+  }
+}
+
+const { key, ownBootstrapSecret } = secrets();
 const baseUrl = `http://127.0.0.1:${port}`;
 mkdirSync(state, { recursive: true });
 await claim();
@@ -181,9 +193,11 @@ const worker = localWorker({
     BASE_URL: baseUrl,
     MASTER_KEY: key,
     CACHE_TTL: String(CACHE_TTL),
-    BOOTSTRAP_SECRET: bootstrapSecret,
+    BOOTSTRAP_SECRET: bootstrapSecret ?? ownBootstrapSecret,
   },
-  onLine: (line, failed) => (failed ? console.error(line) : console.log(line)),
+  onLine: (line, failed) => {
+    if (isShown || !isDone(line)) (failed ? console.error : console.log)(line);
+  },
 });
 
 /** The login page and the demo application. @type {import("node:http").Server[]} */
@@ -309,3 +323,4 @@ for (const [page, offset] of /** @type {const} */ ([
 }
 write(FACTS, `${JSON.stringify(facts, null, 2)}\n`, 0o600);
 show(facts);
+isShown = true;

@@ -11,6 +11,8 @@ export const ADMIN_SCOPE = "urn:edgemint:admin/.default";
 
 /** How often a request is repeated that the service refuses for now, and for how long one waits. */
 const [TRIES, LONGEST_WAIT, ALL_WAITS] = [6, 60, 180];
+/** Milliseconds until a token that was refused though it was fresh is asked for once more. */
+const SETTLING = 5000;
 /** Milliseconds that a service has for an answer. */
 const PATIENCE = 60_000;
 
@@ -53,18 +55,24 @@ export class Client {
     if (ask.ifMatch !== undefined) headers["if-match"] = ask.ifMatch;
     if (ask.creates) headers["idempotency-key"] = randomUUID();
     const body = ask.body === undefined ? undefined : JSON.stringify(ask.body);
-    let renewed = false;
-    for (;;) {
+    for (let refused = 0; ; ) {
       const token = await this.token();
       const init = { method, headers: { ...headers, authorization: `Bearer ${token}` }, body };
       const answer = await send(url, init, method === "GET" || ask.creates === true, this.hint);
+      if (answer.status !== 401) return read(answer);
+      refused += 1;
+      // Several requests may be under way with it: what another one got meanwhile stays.
+      if (this.#token?.text === token) this.#token = undefined;
       // A long run outlives its token, and a rotated key.
-      if (answer.status === 401 && !renewed) {
-        renewed = true;
-        this.#token = undefined;
+      if (refused === 1) {
+        await answer.body?.cancel();
         continue;
       }
-      return read(answer);
+      const problem = await read(answer).catch((error) => error);
+      if (problem.code !== "invalid_token" || refused > 2) throw problem;
+      // A location may sign for a while with a key that was just removed.
+      this.hint(`The token is refused: again with another one in ${SETTLING / 1000} s`);
+      await sleep(SETTLING);
     }
   }
 

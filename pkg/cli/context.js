@@ -2,7 +2,7 @@
 
 import { Client } from "./client.js";
 import { CliError } from "./errors.js";
-import { readConfig, resolveProfile, storeProfile } from "./profile.js";
+import { overriding, readConfig, resolveProfile, storeProfile } from "./profile.js";
 import { Table, details, paint, print, printJson, tell, time, write } from "./output.js";
 
 /** @typedef {{ json?: boolean, profile?: string }} Global what every command takes */
@@ -15,6 +15,16 @@ export async function connect(argv) {
   const config = await readConfig(process.env, hint);
   const named = argv.profile ?? (process.env.EDGEMINT_PROFILE || undefined);
   return new Client(resolveProfile(process.env, config, named), hint);
+}
+
+/** Says so if the current profile is not what commands use. */
+export function noteEnvironment() {
+  const set = overriding(process.env);
+  if (set.length === 0) return;
+  hint(
+    `The environment goes before the current profile: ${set.join(", ")}. ` +
+      "Unset it, or give --profile NAME.",
+  );
 }
 
 /**

@@ -55,7 +55,7 @@ export class ProblemError extends CliError {
     super(trim(detail ?? title ?? `the server answered ${status}`), {
       exit: exitOf(status),
       code: named,
-      hint: hint ?? HINTS[named],
+      hint: hint ?? (named === "not_found" ? whereToLook(detail ?? "") : HINTS[named]),
     });
     this.name = "ProblemError";
     this.status = status;
@@ -82,16 +82,25 @@ const STATUS_EXIT = {
 /** What to do, by the problem's code. @type {Record<string, string | undefined>} */
 const HINTS = {
   invalid_token:
-    "Check the profile with `edgemint profiles`, or store it anew with `edgemint login`",
+    "Check the profile with `edgemint profiles`, or store it anew with `edgemint login`; if a signing key was just removed, repeat the command in a minute",
   insufficient_scope:
     "Have an administrator run `edgemint grant CLIENT_ID urn:edgemint:admin ROLE` for the application of this profile",
   forbidden:
     "The application of this profile needs RoleManagement.ReadWrite.All, or every role that the other one has",
-  not_found: "See what there is with `list`",
   exists: "Look at it with `show`, change it with `update`",
   precondition_failed: "Look at it again, and repeat the command",
   conflict: "Look at it again, and repeat the command",
 };
+
+/** The command that lists what there is of the kind that was not found. @param {string} detail */
+function whereToLook(detail) {
+  const [, api] = /^app role of `([^`]+)`/.exec(detail) ?? [];
+  if (api !== undefined) return `See what there is with \`edgemint roles list ${api}\``;
+  const [kind] = /^(application|API|signing key)(?= `)/.exec(detail) ?? [];
+  return kind === undefined ? undefined : `See what there is with \`edgemint ${LISTS[kind]} list\``;
+}
+/** @type {Record<string, string>} */
+const LISTS = { application: "apps", API: "apis", "signing key": "keys" };
 
 /** The one line for standard error. @param {string} command @param {unknown} error */
 export function lineOf(command, error) {

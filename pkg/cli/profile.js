@@ -176,8 +176,19 @@ export function resolveProfile(env, config, name) {
       "Store one with `edgemint login`, or `edgemint init` for a new tenant",
     );
   }
-  throw usage(`${missing.map(([member]) => VARIABLES[member]).join(" and ")} not set`);
+  const set = overriding(env);
+  throw usage(
+    `${missing.map(([member]) => VARIABLES[member]).join(" and ")} not set`,
+    set.length === 0
+      ? undefined
+      : `${set.join(", ")} in the environment goes before the profile: ` +
+          "set what is missing, unset it, or give --profile NAME",
+  );
 }
+
+/** What of the environment goes before the current profile. @param {Environment} env */
+export const overriding = (env) =>
+  ["EDGEMINT_PROFILE", ...Object.values(VARIABLES)].filter((name) => env[name]);
 
 /** @type {Record<string, string>} */
 const VARIABLES = {

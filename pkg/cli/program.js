@@ -42,9 +42,32 @@ Environment
 /** What runs, for the messages. */
 let running = "";
 
+/** How it begins when a word of a command is missing. */
+const TOO_FEW = "something is missing";
+
+const seeHelp = () => `See \`edgemint ${running === "" ? "" : `${running} `}--help\``;
+
+/**
+ * A usage error in plain words: which word of the command is missing, as its help calls it.
+ * @param {unknown} error
+ */
+async function inWords(error) {
+  if (!(error instanceof CliError) || !error.message.startsWith(TOO_FEW)) return error;
+  const help = await program(running.split(" ")).getHelp();
+  const given = Number(/\d+/.exec(error.message)?.[0]);
+  const [line = ""] = help.split("\n");
+  const missing = [...line.matchAll(/<([\w-]+)(?:\.\.)?>/g)].slice(given).map(([, name]) => name);
+  if (missing.length === 0) return error;
+  const told = missing.map((name) => {
+    const [, what] = new RegExp(`^ {2}${name} {2,}(\\S.*?)(?: {2,}|$)`, "m").exec(help) ?? [];
+    return what === undefined ? `<${name}>` : `<${name}> (${what})`;
+  });
+  return usage(`${told.join(" and ")} ${told.length === 1 ? "is" : "are"} missing`, seeHelp());
+}
+
 /** The command, as far as it is known, before anything is parsed. @param {string[]} args */
 function commandOf([first = "", second = ""]) {
-  const group = GROUPS.some(([name]) => name === first);
+  const group = first === "profiles" || GROUPS.some(([name]) => name === first);
   if (group) return /^[a-z]+$/.test(second) ? `${first} ${second}` : first;
   return COMMANDS.has(first) ? first : "";
 }
@@ -84,18 +107,15 @@ function program(args) {
       // y18n takes a text for one and a text for more here, which the types do not say.
       .../** @type {any} */ ({
         "Not enough non-option arguments: got %s, need at least %s": {
-          one: "something is missing: %s is given, %s are needed",
-          other: "something is missing: %s are given, %s are needed",
+          one: `${TOO_FEW}: %s is given, %s are needed`,
+          other: `${TOO_FEW}: %s are given, %s are needed`,
         },
       }),
     })
     .fail((message, error) => {
       // What is no command of a group has no help of its own.
       if (message?.startsWith("Did you mean")) [running] = running.split(" ");
-      throw (
-        error ??
-        usage(lower(message), `See \`edgemint ${running === "" ? "" : `${running} `}--help\``)
-      );
+      throw error ?? usage(lower(message), seeHelp());
     });
   entries(cli);
   for (const [name, describe, commands] of GROUPS) {
@@ -130,6 +150,10 @@ function once(argv, arrays) {
 /** @param {string} message */
 const lower = (message) =>
   message
+    .replace(
+      /^Invalid values:\s+Argument: (\S+), Given: "([^\n]*)", Choices: (.*)$/m,
+      (_, name, value, choices) => `--${name} ${value} is not one of ${choices.replaceAll('"', "")}`,
+    )
     .split("\n")
     .map((line) => line.trim())
     .filter(Boolean)
@@ -167,7 +191,8 @@ export async function run(args) {
   try {
     await program(args).parseAsync();
     return Number(process.exitCode ?? EXIT.ok);
-  } catch (error) {
+  } catch (failure) {
+    const error = await inWords(failure);
     if (error instanceof FileError) for (const problem of error.problems) tell(problem);
     if (error instanceof Error && process.env.EDGEMINT_DEBUG) tell(error.stack ?? "");
     tell(paint("red", lineOf(running, error), process.stderr));

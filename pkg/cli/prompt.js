@@ -39,7 +39,9 @@ function ask(question, hidden = false) {
  */
 export async function confirm(question, yes) {
   if (yes) return;
-  if (!canAsk()) throw usage("there is nobody to ask whether to go on", "Say so with --yes");
+  if (!canAsk()) {
+    throw usage("this asks before it goes on, and there is no terminal to ask at", "Agree with --yes");
+  }
   const answer = await ask(`${question} [y/N] `);
   if (!/^y(es)?$/i.test(answer.trim())) throw new CliError("nothing was done");
 }

@@ -8,7 +8,7 @@ import { Client, bootstrap, requestToken } from "../../pkg/cli/client.js";
 
 /**
  * Runs `act` against a server that answers tokens, and everything else from `answers`, one after another.
- * @param {(number | "cut")[]} answers a status, or that the connection is cut
+ * @param {(number | "cut" | "invalid_token")[]} answers a status, a 401 of this code, or that the connection is cut
  * @param {(client: Client, seen: import("node:http").IncomingMessage[], hints: string[]) => Promise<void>} act
  */
 async function against(answers, act) {
@@ -23,6 +23,10 @@ async function against(answers, act) {
     seen.push(request);
     const answer = answers.shift() ?? 500;
     if (answer === "cut") return request.socket.destroy();
+    if (answer === "invalid_token") {
+      response.writeHead(401, { "content-type": "application/problem+json" });
+      return response.end('{"status":401,"code":"invalid_token","detail":"It is not valid."}');
+    }
     response.writeHead(answer, { "retry-after": "1", "content-type": "application/json" });
     response.end('{"code":"busy","detail":"Come again."}');
   }).listen(0, "127.0.0.1");
@@ -107,4 +111,23 @@ test("a token that is refused is asked for anew, once", () =>
       message: "Come again",
     });
     assert.equal(seen.length, 4);
+  }));
+
+test("a token that is signed with a key that was just removed is asked for anew after a while", () =>
+  against(Array(5).fill("invalid_token").with(2, 200), async (client, seen, hints) => {
+    const before = Date.now();
+    await client.request("GET", "/tenant");
+    assert.equal(seen.length, 3);
+    assert.ok(Date.now() - before >= 4900, "it waited");
+    assert.match(hints[0], /again with another one in 5 s/);
+  }));
+
+test("a token that stays refused fails, and the line says what may help", () =>
+  against(Array(3).fill("invalid_token"), async (client, seen) => {
+    await assert.rejects(client.request("GET", "/tenant"), {
+      exit: 5,
+      code: "invalid_token",
+      hint: /if a signing key was just removed, repeat the command in a minute/,
+    });
+    assert.equal(seen.length, 3);
   }));

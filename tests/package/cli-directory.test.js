@@ -8,10 +8,17 @@ import {
   creation,
   missingSecrets,
   planList,
+  undeclared,
 } from "../../pkg/cli/directory/compare.js";
 import { FileError, readDirectory } from "../../pkg/cli/directory/read.js";
 import { diffLines } from "../../pkg/cli/directory/show.js";
-import { apiItem, applicationItem, tenantItem, yamlOf } from "../../pkg/cli/directory/write.js";
+import {
+  apiItem,
+  applicationItem,
+  tenantItem,
+  withoutLeftovers,
+  yamlOf,
+} from "../../pkg/cli/directory/write.js";
 
 /** @param {string} text */
 function problemsOf(text) {
@@ -235,7 +242,7 @@ test("what the file does not name goes with --prune, but never oneself nor the a
     without.steps.map(({ action, id }) => `${action} ${id}`),
     ["add c"],
   );
-  assert.equal(without.unlisted, 1, "what --prune would remove");
+  assert.deepEqual(without.unlisted, ["application b"], "what --prune would remove");
   const pruned = await planList("application", wanted, pages, { prune: true, self: "self" });
   assert.deepEqual(
     pruned.steps.map(({ action, id }) => `${action} ${id}`),
@@ -246,6 +253,36 @@ test("what the file does not name goes with --prune, but never oneself nor the a
     prune: true,
   });
   assert.deepEqual(apis.steps, []);
+});
+
+test("an app role that its API does not declare is a mistake, with application, API and role", () => {
+  const declared = new Map([["api://orders", new Set(["Orders.Read.All"])]]);
+  /** @type {{ clientId: string, assignments?: Record<string, string[]> }[]} */
+  const applications = [
+    { clientId: "a", assignments: { "api://orders": ["Orders.Read.All"] } },
+    { clientId: "b", assignments: { "api://orders": ["Orders.Read.All", "Bogus"], "api://x": ["X"] } },
+    { clientId: "c" },
+  ];
+  assert.deepEqual(undeclared(applications, declared), [
+    "application b: api://orders declares no app role Bogus",
+    "application b: there is no API api://x",
+  ]);
+});
+
+test("what is left of app roles and APIs that are gone is not exported", () => {
+  const apis = new Map([["api://orders", { roles: new Set(["Orders.Read.All"]), createdAt: 1 }]]);
+  const { application, gone } = withoutLeftovers(ADMIN_APPLICATION, apis);
+  assert.deepEqual(applicationItem(application).assignments, {
+    "api://orders": ["Orders.Read.All"],
+  });
+  const { clientId } = ADMIN_APPLICATION;
+  assert.deepEqual(gone, [
+    `Orders.Write.All on api://orders of ${clientId}`,
+    `A on api://a of ${clientId}`,
+  ]);
+  const later = new Map([["api://orders", { roles: new Set(["Orders.Read.All"]), createdAt: 2 }]]);
+  const earlier = withoutLeftovers(ADMIN_APPLICATION, later).application;
+  assert.deepEqual(earlier.assignments, [], "consent to an API is not consent to the next of its name");
 });
 
 test("a secret comes from the environment, for a new application only", () => {

@@ -105,6 +105,26 @@ test("a stored secret is never sent elsewhere than it was stored for", () => {
   }
 });
 
+test("an environment that is incomplete is told to be what hides the profile", () => {
+  const config = { current: "one", profiles: { one: STORED } };
+  assert.throws(() => resolveProfile({ EDGEMINT_URL: "https://b.example" }, config, undefined), {
+    hint: /^EDGEMINT_URL in the environment goes before the profile: .* or give --profile NAME$/,
+  });
+});
+
+test("what is not found is looked for with the command that lists it", () => {
+  const hintOf = (/** @type {string} */ detail) =>
+    new ProblemError(404, { code: "not_found", detail }).hint;
+  assert.match(
+    `${hintOf("app role of `api://bills`, `Bogus` does not exist")}`,
+    /`edgemint roles list api:\/\/bills`/,
+  );
+  assert.match(`${hintOf("API `api://x` does not exist")}`, /`edgemint apis list`/);
+  assert.match(`${hintOf("application `x` does not exist")}`, /`edgemint apps list`/);
+  assert.match(`${hintOf("signing key `x` does not exist")}`, /`edgemint keys list`/);
+  assert.equal(hintOf("tenant `x` does not exist"), undefined);
+});
+
 test("a service is a scheme and a host, by https except on this machine", () => {
   assert.equal(serviceUrl("https://Auth.example.com/"), "https://auth.example.com");
   assert.equal(serviceUrl("http://localhost:8787"), "http://localhost:8787");

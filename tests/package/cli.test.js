@@ -127,6 +127,8 @@ test("login refuses a secret that does not serve, and stores one that does", asy
   ];
   await fails(login, 5, /invalid_client/, { input: `${clientSecret.slice(0, -1)}\n` });
   await ok(login, { env: { EDGEMINT_CLIENT_SECRET: clientSecret } });
+  const other = { EDGEMINT_CLIENT_ID: "other", EDGEMINT_CLIENT_SECRET: "theirs" };
+  await ok(login, { input: `${clientSecret}\n`, env: other });
   await ok(["tenant", "show", "--profile", "again"]);
   await ok(["profiles", "use", tenant]);
   await ok(["profiles", "remove", "again", "--yes"]);
@@ -154,7 +156,7 @@ test("an application gets a secret and an app role, and with them a token that v
   assert.equal(api.roles[0].displayName, "Read");
   await ok(["roles", "add", "api://orders", "Orders.Write.All", "--name", "Write"]);
   await ok(["scopes", "add", "api://orders", "Orders.Read"]);
-  assert.equal((await json(["roles", "list", "api://orders"])).length, 2);
+  assert.equal((await json(["roles", "list", "api://orders"])).items.length, 2);
 
   const { clientId } = await json(["apps", "create", "--name", "Worker"]);
   const { out: secret, err } = await ok([
@@ -182,6 +184,12 @@ test("an application gets a secret and an app role, and with them a token that v
   assert.equal(decoded.verified, true);
   assert.deepEqual(decoded.claims.roles, ["Orders.Read.All", "Orders.Write.All"]);
   assert.match((await ok(asked, { input: secret })).out, /^[\w-]+\.[\w-]+\.[\w-]+\n$/);
+  // The secret in the environment is of the id beside it, and of no other.
+  const administrator = { EDGEMINT_CLIENT_ID: "administrator", EDGEMINT_CLIENT_SECRET: "theirs" };
+  await ok(asked, { input: secret, env: administrator });
+  await ok(asked, { input: secret, env: { EDGEMINT_CLIENT_SECRET: "somebody's" } });
+  const own = { EDGEMINT_CLIENT_ID: clientId, EDGEMINT_CLIENT_SECRET: secret.trim() };
+  await ok(asked, { env: own });
 
   await ok(["revoke", clientId, "api://orders", "Orders.Write.All", "--yes"]);
   await fails(
@@ -189,12 +197,13 @@ test("an application gets a secret and an app role, and with them a token that v
     3,
     /does not have/,
   );
-  const { keyId } = (await json(["secrets", "list", clientId]))[0];
+  const { keyId } = (await json(["secrets", "list", clientId])).items[0];
   await fails(["secrets", "remove", clientId, keyId], 2, /--yes/);
   await ok(["secrets", "remove", clientId, keyId, "--yes"]);
-  assert.deepEqual(await json(["secrets", "list", clientId]), []);
+  assert.deepEqual(await json(["secrets", "list", clientId]), { items: [] });
   await ok(["apps", "update", clientId, "--name", "Other", "--refresh-idle", "14d"]);
-  await ok(["apps", "disable", clientId, "--yes"]);
+  const disabled = await ok(["apps", "disable", clientId]);
+  assert.match(disabled.err, /everywhere within about a minute/, "and nothing was asked");
   const app = await json(["apps", "show", clientId]);
   assert.deepEqual([app.displayName, app.disabled, app.refresh.idle], ["Other", true, 1209600]);
   await ok(["apps", "enable", clientId]);
@@ -208,6 +217,12 @@ test("exit codes and the code of the problem say what went wrong", async () => {
   await fails(["apis", "create", "not a uri"], 2, /\(invalid\)/);
   await fails(["apps", "nonsense"], 2, /--help/);
   await fails(["apps", "list", "--bogus"], 2, /bogus/);
+  await fails(["apps", "show"], 2, /apps show: <application> \(Its client id\) is missing\. See/);
+  await fails(["profiles", "use"], 2, /profiles use: <name> \(Which profile\) is missing/);
+  await fails(["grant", "a"], 2, /<api> \(Its identifier URI\) and <role> .* are missing/);
+  const kind = ["apps", "create", "--kind", "foo"];
+  await fails(kind, 2, /create: --kind foo is not one of confidential, public\. See/);
+  await fails(["apps", "delete", "x"], 3, /`edgemint apps list`/);
   const env = {
     EDGEMINT_URL: "http://127.0.0.1:9",
     EDGEMINT_TENANT: "t",
@@ -282,6 +297,56 @@ applications:
   );
 });
 
+test("an app role that nobody declares is found before anything is done, and left out of an export", async () => {
+  const text = (/** @type {string} */ apis, /** @type {string} */ role) =>
+    `${apis}applications: [{ clientId: reader, assignments: { "api://bills": [${role}] } }]\n`;
+  const bills = "apis: [{ identifier: api://bills, roles: [Read, Write] }]\n";
+  const none = await file("none.yaml", text("", "Read"));
+  const wrong = /application reader: there is no API api:\/\/bills \(file\)/;
+  await fails(["apply", "-f", none, "--dry-run"], 2, wrong);
+  const bogus = await file("bogus.yaml", text(bills, "Bogus"));
+  const undeclared = /application reader: api:\/\/bills declares no app role Bogus \(file\)/;
+  await fails(["apply", "-f", bogus, "--dry-run"], 2, undeclared);
+  await fails(["apply", "-f", bogus, "--yes"], 2, undeclared);
+  await fails(["apis", "show", "api://bills"], 3, /`edgemint apis list`/);
+
+  await ok(["apply", "-f", await file("bills.yaml", text(bills, "Read, Write")), "--yes"]);
+  await fails(["grant", "reader", "api://bills", "Bogus"], 3, /`edgemint roles list api:\/\/bills`/);
+  // In the directory, too.
+  await fails(["apply", "-f", await file("b.yaml", text("", "Bogus")), "--dry-run"], 2, undeclared);
+  const admin = await file("admin.yaml", text("", "Read").replace("api://bills", "urn:edgemint:admin"));
+  await fails(["apply", "-f", admin, "--dry-run"], 2, /urn:edgemint:admin declares no app role Read/);
+
+  await ok(["roles", "remove", "api://bills", "Write", "--yes"]);
+  const exported = await ok(["export"]);
+  assert.match(exported.err, /Left out, .*: Write on api:\/\/bills of reader\./);
+  assert.match(exported.out, /api:\/\/bills: \[Read\]/);
+  await ok(["apply", "-f", "-", "--yes"], { input: exported.out });
+  assert.equal((await ok(["export"])).err, "", "what was left is gone");
+  const unnamed = await run(["apply", "-f", await file("empty.yaml", "apis: []\n"), "--dry-run"]);
+  assert.match(unnamed.err, /Not in the file: .*api api:\/\/bills.*--prune removes/);
+  await ok(["apps", "delete", "reader", "--yes"]);
+  await ok(["apis", "delete", "api://bills", "--yes"]);
+});
+
+test("the app roles of the administration are listed, as docs/administration.md has them", async () => {
+  const { items } = await json(["roles", "list", "urn:edgemint:admin"]);
+  const document = await readFile(new URL("../../docs/administration.md", import.meta.url), "utf8");
+  const [, section] = document.split("\n## Who may do what\n");
+  const rows = [...section.split("\n## ")[0].matchAll(/^\| `([\w.]+)` \|/gm)].map(([, role]) => role);
+  const values = items.map((/** @type {any} */ { value }) => value);
+  assert.deepEqual(values.toSorted(), rows.toSorted());
+});
+
+test("whoever chooses a profile is told that the environment goes before it", async () => {
+  const env = { EDGEMINT_TENANT: "other" };
+  const told = /The environment goes before the current profile: EDGEMINT_TENANT\. Unset it/;
+  assert.match((await ok(["profiles", "use", tenant], { env })).err, told);
+  assert.match((await ok(["profiles"], { env })).err, told);
+  assert.equal((await ok(["profiles"])).err, "");
+  await fails(["apps", "list"], 2, /EDGEMINT_CLIENT_SECRET not set\. EDGEMINT_TENANT in the/, { env });
+});
+
 test("r48 what someone else changed between the plan and its turn is a conflict, and nothing is lost", async () => {
   const { profiles } = JSON.parse(await readFile(join(folder, "config.json"), "utf8"));
   const client = new Client(profiles[tenant], () => {});
@@ -342,7 +407,12 @@ test("keys are rotated, sessions ended, events shown, and another tenant made", 
   const { kid } = await json(["keys", "rotate"]);
   const { items } = await json(["keys", "list"]);
   assert.ok(items.some((/** @type {any} */ key) => key.kid === kid && key.state === "announced"));
-  await ok(["keys", "remove", kid, "--yes"]);
+  const second = await ok(["keys", "rotate"]);
+  assert.match(second.err, new RegExp(`announced already: ${kid} \\(ES256\\) signs from`));
+  const { items: both } = await json(["keys", "list"]);
+  for (const { kid, state } of both) {
+    if (state === "announced") await ok(["keys", "remove", kid, "--yes"]);
+  }
   assert.match((await ok(["keys", "list"])).err, /sealed under the master key in use/);
   assert.match((await ok(["keys", "reseal"])).err, /Nothing to do/);
   assert.deepEqual(await json(["sessions", "list", "nobody"]), { items: [] });

@@ -219,6 +219,14 @@ describe("the administration over HTTP", () => {
     assert.equal((await issuer.fetch(path("/demo/.well-known/jwks.json"))).status, 200);
   });
 
+  test("lists all tenants without being told one", async () => {
+    const issuer = issuerWith();
+    for (const tenant of ["a", "b"]) await issuer.admin.createTenant({ tenant });
+    assert.deepEqual(await issuer.admin.listTenants(), { items: ["a", "b"] });
+    const { items, next } = await issuer.admin.listTenants({ limit: 1 });
+    assert.deepEqual([items, typeof next], [["a"], "string"]);
+  });
+
   test("is 503, with an event, if whoever it was handed to fails", async () => {
     /** @type {import("edgemint").IssuerEvent[]} */
     const events = [];

@@ -48,6 +48,7 @@ test("the tarball holds the entries, their types, two modules of wasm and the co
     "cli/commands/token.js",
     "cli/completion.js",
     "cli/context.js",
+    "cli/directory/administration.js",
     "cli/directory/carry-out.js",
     "cli/directory/compare.js",
     "cli/directory/plan.js",

@@ -48,6 +48,8 @@ const secret: string | undefined = added.secret;
 // @ts-expect-error a secret is not always there
 const always: string = added.secret;
 
+// All tenants are listed without naming one.
+await issuer.admin.listTenants();
 // @ts-expect-error an algorithm is one of three
 await issuer.admin.createTenant({ tenant: "demo", algorithm: "HS256" });
 // @ts-expect-error a store is required

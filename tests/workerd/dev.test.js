@@ -35,6 +35,8 @@ test("the demo is set up once, says its facts, and stops when its command is gon
       assert.ok(existsSync(facts), printed);
       const demo = JSON.parse(readFileSync(facts, "utf8"));
       assert.ok(printed.includes(`-d client_id=${demo.client_id}`), printed);
+      const before = printed.slice(0, printed.indexOf("is running at"));
+      assert.ok(!before.includes('"kind":"done"'), `nothing but problems before it: ${before}`);
       await act(demo, printed);
     } finally {
       child.stdin.end();

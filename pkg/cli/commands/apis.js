@@ -2,6 +2,7 @@
 
 import { pathOf } from "../client.js";
 import { connect, hint, show, showList } from "../context.js";
+import { ADMIN_API, adminRoles } from "../directory/administration.js";
 import { ALGORITHMS } from "../directory/schema.js";
 import { CliError, EXIT } from "../errors.js";
 import { checkLimit, declaredOf, given, listing, secondsOf, somethingOf, yes } from "../options.js";
@@ -228,15 +229,20 @@ const declaredCommands =
       .command(
         ["list <api>", "ls <api>"],
         `List what an API declares as ${member}`,
-        (command) => identifier(command).example(`$0 ${member} list api://orders`, ""),
+        (command) => {
+          const own = identifier(command).example(`$0 ${member} list api://orders`, "");
+          if (member === "scopes") return own;
+          return own.example(`$0 roles list ${ADMIN_API}`, "Those of the administration");
+        },
         async (argv) => {
-          const { body } = await (await connect(argv)).request("GET", placeOf(argv));
-          await show(argv, body[member], async () => {
-            if (body[member].length === 0) hint(`${argv.api} declares no ${member}.`);
-            else
-              await write(
-                new Table(member === "roles" ? DECLARED : WITHOUT_ID).lines(body[member]),
-              );
+          const isFixed = member === "roles" && argv.api === ADMIN_API;
+          const items = isFixed
+            ? adminRoles()
+            : (await (await connect(argv)).request("GET", placeOf(argv))).body[member];
+          const columns = member === "roles" && !isFixed ? DECLARED : WITHOUT_ID;
+          await show(argv, { items }, async () => {
+            if (items.length === 0) hint(`${argv.api} declares no ${member}.`);
+            else await write(new Table(columns).lines(items));
           });
         },
       )

@@ -53,11 +53,20 @@ function nameAlone({ displayName, clientId, keyId }) {
   return displayName === (keyId ?? clientId) ? "" : (displayName ?? "");
 }
 
+/** Whether it serves now. @param {any} secret */
+function stateOf({ starts, ends }) {
+  const now = Date.now() / 1000;
+  return ends <= now ? "lapsed" : starts > now ? "waiting" : "valid";
+}
+/** @type {Record<string, "green" | "cyan" | "red">} */
+const SECRET_STATES = { valid: "green", waiting: "cyan", lapsed: "red" };
+
 /** @type {import("../output.js").Column<any>[]} */
 const SECRETS = [
   { title: "KEY ID", of: ({ keyId }) => keyId },
   { title: "NAME", of: nameAlone, loose: true },
   { title: "BEGINS WITH", of: ({ hint }) => hint },
+  { title: "STATE", of: stateOf, spare: 2, style: (one) => SECRET_STATES[stateOf(one)] },
   {
     title: "STARTS",
     of: ({ starts }) => shortTime(starts),
@@ -252,13 +261,14 @@ export function apps(cli) {
       "disable <application>",
       "Give it no more tokens, and end its sessions' use",
       (command) =>
-        application(command).options(yes).example("$0 apps disable 7c2f4e1a-... --yes", ""),
+        application(command)
+          .options({ yes: { ...yes.yes, describe: "Nothing is asked: `enable` undoes it" } })
+          .example("$0 apps disable 7c2f4e1a-...", ""),
       async (argv) => {
-        const answer = await edit(argv, async (app) => {
-          await confirm(`Disable ${nameOf(app)}? It gets no token until it is enabled.`, argv.yes);
-          return { disabled: true };
-        });
-        await show(argv, answer, () => tell(`Disabled ${nameOf(answer)}.`));
+        const answer = await edit(argv, () => ({ disabled: true }));
+        await show(argv, answer, () =>
+          tell(`Disabled ${nameOf(answer)}: no more tokens, everywhere within about a minute.`),
+        );
       },
     )
     .command(
@@ -347,6 +357,7 @@ export function secrets(cli) {
           body,
         });
         await show(argv, answer.body, () => showSecret(answer.body));
+        if (!argv.json) hint("It is good everywhere within about a minute.");
       },
     )
     .command(
@@ -355,7 +366,7 @@ export function secrets(cli) {
       (command) => application(command).example("$0 secrets list 7c2f4e1a-...", ""),
       async (argv) => {
         const { body } = await (await connect(argv)).request("GET", placeOf(argv));
-        await show(argv, body.secrets, async () => {
+        await show(argv, { items: body.secrets }, async () => {
           if (body.secrets.length === 0) hint("It has no secrets.");
           else await write(new Table(SECRETS).lines(body.secrets));
         });
@@ -397,7 +408,10 @@ export function secrets(cli) {
         await client.request("DELETE", `${placeOf(argv)}/secrets${pathOf(argv.key)}`, {
           ifMatch: etag,
         });
-        tell(`Removed; ${counted(left.length, "valid secret")} left.`);
+        tell(
+          `Removed; ${counted(left.length, "valid secret")} left. ` +
+            "It is refused everywhere within about a minute.",
+        );
       },
     );
 }

@@ -3,12 +3,19 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { connect, hint } from "../context.js";
 import { carryOut } from "../directory/carry-out.js";
-import { ADMIN_API } from "../directory/compare.js";
+import { ADMIN_API, adminRoles } from "../directory/administration.js";
 import { heading, plan } from "../directory/plan.js";
 import { readDirectory } from "../directory/read.js";
 import { diffLines, planDocument, summary } from "../directory/show.js";
-import { apiItem, applicationItem, by, tenantItem, yamlOf } from "../directory/write.js";
-import { CliError, EXIT, fileReason, usage } from "../errors.js";
+import {
+  apiItem,
+  applicationItem,
+  by,
+  tenantItem,
+  withoutLeftovers,
+  yamlOf,
+} from "../directory/write.js";
+import { CliError, EXIT, fileReason, oneLine, usage } from "../errors.js";
 import { yes } from "../options.js";
 import { counted, paint, print, printJson, write } from "../output.js";
 import { counter, progressBar } from "../progress.js";
@@ -110,9 +117,9 @@ async function apply(argv) {
     hint(
       "The application of this profile is not in the file. It stays: remove it with another one.",
     );
-  if (unlisted > 0 && !argv.prune) {
+  if (unlisted.length > 0 && !argv.prune) {
     hint(
-      `Not in the file: ${counted(unlisted, "application or API", "applications and APIs")}. --prune removes them.`,
+      `Not in the file: ${someOf(unlisted)}. --prune removes ${unlisted.length === 1 ? "it" : "them"}.`,
     );
   }
   const finish = async (/** @type {boolean} */ applied, /** @type {string} */ line) =>
@@ -138,6 +145,15 @@ async function apply(argv) {
   );
 }
 
+/** The first of them, and how many more there are. @param {string[]} names @param {string} [between] */
+function someOf(names, between = ", ") {
+  const more = names.length - SOME;
+  const shown = oneLine(names.slice(0, SOME).join(between));
+  return more > 0 ? `${shown} and ${more.toLocaleString("en")} more` : shown;
+}
+/** So many are named. */
+const SOME = 5;
+
 /** @param {any} argv */
 async function exportDirectory(argv) {
   const client = await connect(argv);
@@ -156,13 +172,32 @@ async function exportDirectory(argv) {
     return items.sort(by(id));
   };
   const { body } = await client.request("GET", "/tenant");
-  const known = await all("/apis", apiItem, "identifier");
+  const valuesOf = (/** @type {any[]} */ roles) => new Set(roles.map(({ value }) => value));
+  const declared = new Map([[ADMIN_API, { roles: valuesOf(adminRoles()), createdAt: 0 }]]);
+  /** @param {any} api */
+  const knownApi = (api) => {
+    const { identifier, roles, createdAt } = api;
+    if (identifier !== ADMIN_API) declared.set(identifier, { roles: valuesOf(roles), createdAt });
+    return apiItem(api);
+  };
+  /** @type {string[]} */
+  const leftOut = [];
+  /** @param {any} one */
+  const present = (one) => {
+    const { application, gone } = withoutLeftovers(one, declared);
+    leftOut.push(...gone);
+    return applicationItem(application);
+  };
+  const known = await all("/apis", knownApi, "identifier");
   const directory = {
     tenant: tenantItem(body),
     apis: known.filter(({ identifier }) => identifier !== ADMIN_API),
-    applications: await all("/applications", applicationItem, "clientId"),
+    applications: await all("/applications", present, "clientId"),
   };
   reading.stop();
+  if (leftOut.length > 0) {
+    hint(`Left out, since the APIs do not declare them any more: ${someOf(leftOut, "; ")}.`);
+  }
   const parts = argv.json
     ? [`${JSON.stringify(directory, null, 2)}\n`]
     : yamlOf(directory, heading(client));

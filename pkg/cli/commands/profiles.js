@@ -1,7 +1,7 @@
 // How one gets in: the first administrator of a tenant, and profiles.
 
 import { ADMIN_SCOPE, Client, bootstrap, requestToken } from "../client.js";
-import { hint, show, showSecret, showSecretOption, storeMade } from "../context.js";
+import { hint, noteEnvironment, show, showSecret, showSecretOption, storeMade } from "../context.js";
 import { usage } from "../errors.js";
 import { yes } from "../options.js";
 import { Table, tell, write } from "../output.js";
@@ -75,6 +75,7 @@ export function entries(cli) {
           if (argv.showSecret) await showSecret(body);
         });
         hint(`Stored as profile ${name} in ${configPath(process.env)}. Try: edgemint tenant show`);
+        noteEnvironment();
       },
     )
     .command(
@@ -105,10 +106,10 @@ export function entries(cli) {
         const place = placeOf(argv);
         const clientId = argv.clientId ?? process.env.EDGEMINT_CLIENT_ID;
         if (!clientId) throw usage("--client-id is missing");
-        const clientSecret = await askSecret(
-          `Secret of ${clientId}`,
-          process.env.EDGEMINT_CLIENT_SECRET,
-        );
+        // The secret in the environment belongs to the id beside it, if there is one.
+        const isOther = ![undefined, "", clientId].includes(process.env.EDGEMINT_CLIENT_ID);
+        const own = isOther ? undefined : process.env.EDGEMINT_CLIENT_SECRET;
+        const clientSecret = await askSecret(`Secret of ${clientId}`, own);
         const profile = { ...place, clientId, clientSecret };
         await requestToken(profile, { scope: ADMIN_SCOPE }, hint);
         const name = argv.profile ?? place.tenant;
@@ -116,6 +117,7 @@ export function entries(cli) {
         await show(argv, { profile: name, ...place, clientId }, () => {
           tell(`Stored as profile ${name}, now the current one.`);
         });
+        noteEnvironment();
       },
     )
     .command("profiles", "List the profiles, choose one, remove one", (command) =>
@@ -153,6 +155,7 @@ function profiles(cli) {
         await show(argv, items, async () => {
           if (items.length === 0) hint("There are no profiles: edgemint login, or edgemint init.");
           else await write(new Table(columns).lines(items));
+          noteEnvironment();
         });
       },
     )
@@ -164,6 +167,7 @@ function profiles(cli) {
         await named(argv);
         await updateConfig(process.env, (config) => ({ ...config, current: argv.name }));
         tell(`${argv.name} is the current profile.`);
+        noteEnvironment();
       },
     )
     .command(

@@ -2,7 +2,15 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathOf } from "../client.js";
-import { connect, hint, show, showSecret, showSecretOption, storeMade } from "../context.js";
+import {
+  connect,
+  hint,
+  noteEnvironment,
+  show,
+  showSecret,
+  showSecretOption,
+  storeMade,
+} from "../context.js";
 import { ALGORITHMS } from "../directory/schema.js";
 import { usage } from "../errors.js";
 import { checkLimit, given, momentOf, secondsOf, somethingOf, yes } from "../options.js";
@@ -19,7 +27,7 @@ import {
   write,
 } from "../output.js";
 import { mayStore } from "../profile.js";
-import { confirm } from "../prompt.js";
+import { canAsk, confirm } from "../prompt.js";
 
 /** @typedef {import("yargs").Argv<import("../context.js").Global>} Yargs */
 
@@ -115,6 +123,7 @@ export function tenant(cli) {
           const profile = { url, tenant: argv.tenant, clientId, clientSecret: secret };
           await storeMade(argv.save, profile, answer.body);
           hint(`Stored as profile ${argv.save}, now the current one.`);
+          noteEnvironment();
         }
         const told = shown ? answer.body : { ...answer.body, administrator: known };
         await show(argv, told, async () => {
@@ -187,10 +196,10 @@ export function keys(cli) {
             argv.yes,
           );
         }
+        const client = await connect(argv);
+        await confirmSecond(client, argv);
         const body = given({ algorithm: argv.algorithm, starts });
-        const answer = await (
-          await connect(argv)
-        ).request("POST", "/keys", { creates: true, body });
+        const answer = await client.request("POST", "/keys", { creates: true, body });
         await show(argv, answer.body, () => write(new Table(KEYS).lines([answer.body])));
       },
     )
@@ -222,6 +231,27 @@ export function keys(cli) {
         );
       },
     );
+}
+
+/**
+ * Tells of keys that wait to sign already: whoever rotates twice by mistake has two. Asks where there is
+ * somebody to ask.
+ * @param {import("../client.js").Client} client @param {any} argv
+ */
+async function confirmSecond(client, argv) {
+  const { body } = await client.request("GET", "/keys");
+  // Whoever may rotate keys need not be allowed to read which algorithm is the tenant's.
+  const { algorithm } = argv;
+  const waiting = body.items.filter(
+    (/** @type {any} */ key) =>
+      key.state === "announced" && (algorithm === undefined || key.algorithm === algorithm),
+  );
+  if (waiting.length === 0) return;
+  const told = waiting.map(
+    (/** @type {any} */ one) => `${one.kid} (${one.algorithm}) signs from ${time(one.starts)}`,
+  );
+  hint(`A new key is announced already: ${told.join("; ")}.`);
+  if (canAsk()) await confirm("Make another one?", argv.yes);
 }
 
 /** @type {import("../output.js").Column<any>[]} */

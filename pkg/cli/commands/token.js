@@ -26,9 +26,11 @@ export function token(cli) {
           decode: { type: "boolean", describe: "Show what is in it, and verify it with the JWKS" },
         })
         .epilog(
-          "With --client-id its secret is asked for, or taken from EDGEMINT_CLIENT_SECRET or a line of standard input.",
+          "With --client-id the secret of that application is asked for, or a line of standard input. " +
+            "EDGEMINT_CLIENT_SECRET counts only if EDGEMINT_CLIENT_ID is the same id.",
         )
         .example("$0 token --scope api://orders/.default --client-id 7c2f4e1a-...", "")
+        .example("$0 token --scope ... --client-id 7c2f4e1a-... < secret", "Its secret from a file")
         .example('curl -H "Authorization: Bearer $($0 token)" https://...', "The token alone")
         .example("$0 token --decode", "Header and claims"),
     async (argv) => {
@@ -56,7 +58,10 @@ async function profileOf(argv) {
   const env = { ...process.env, EDGEMINT_CLIENT_ID: argv.clientId, EDGEMINT_CLIENT_SECRET: "-" };
   const named = argv.profile ?? (process.env.EDGEMINT_PROFILE || undefined);
   const { url, tenant } = resolveProfile(env, config, named);
-  const secret = await askSecret(`Secret of ${argv.clientId}`, process.env.EDGEMINT_CLIENT_SECRET);
+  // The secret in the environment belongs to the id beside it: another's is never sent for this one.
+  const isOwn = process.env.EDGEMINT_CLIENT_ID === argv.clientId;
+  const own = isOwn ? process.env.EDGEMINT_CLIENT_SECRET : undefined;
+  const secret = await askSecret(`Secret of ${argv.clientId}`, own);
   return { url, tenant, clientId: argv.clientId, clientSecret: secret };
 }
 

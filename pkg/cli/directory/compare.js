@@ -2,10 +2,8 @@
 // here.
 
 import { CliError, EXIT } from "../errors.js";
+import { ADMIN_API } from "./administration.js";
 import * as schema from "./schema.js";
-
-/** The administration API is there in every tenant; it is not made and not removed. */
-export const ADMIN_API = "urn:edgemint:admin";
 
 /**
  * @typedef {"tenant" | "api" | "application"} Kind
@@ -138,8 +136,8 @@ function compareAssignments(wanted, current, prune, update) {
  * @param {"api" | "application"} kind @param {any[]} wanted
  * @param {AsyncIterable<{ items: any[] }> | Iterable<{ items: any[] }>} pages
  * @param {{ prune?: boolean, self?: string }} options the application that is used for this stays
- * @returns {Promise<{ steps: Step[], unlisted: number, total: number, keptSelf: boolean }>} and how
- * many there are that pruning removes, since the file does not name them
+ * @returns {Promise<{ steps: Step[], unlisted: string[], total: number, keptSelf: boolean }>} and
+ * what pruning removes, since the file does not name it: kind and id
  */
 export async function planList(kind, wanted, pages, { prune = false, self }) {
   const id = kind === "api" ? "identifier" : "clientId";
@@ -148,7 +146,9 @@ export async function planList(kind, wanted, pages, { prune = false, self }) {
   const changes = [];
   /** @type {Step[]} */
   const removals = [];
-  let [unlisted, total, keptSelf] = [0, 0, false];
+  /** @type {string[]} */
+  const unlisted = [];
+  let [total, keptSelf] = [0, false];
   for await (const { items } of pages) {
     for (const item of items) {
       total += 1;
@@ -169,7 +169,7 @@ export async function planList(kind, wanted, pages, { prune = false, self }) {
       } else if (key === self) {
         keptSelf = prune;
       } else if (key !== ADMIN_API) {
-        unlisted += 1;
+        unlisted.push(`${kind} ${key}`);
         if (!prune) continue;
         removals.push({
           action: "remove",
@@ -222,6 +222,24 @@ export function missingSecrets(steps, env) {
     for (const { fromEnv } of wanted.secrets ?? []) if (!env[fromEnv]) names.add(fromEnv);
   }
   return [...names];
+}
+
+/**
+ * What the file assigns though it will not be there: a role that its API does not declare once the file is
+ * applied. In words, for each.
+ * @param {schema.WantedApplication[]} applications
+ * @param {Map<string, Set<string>>} declared app roles by API
+ */
+export function undeclared(applications, declared) {
+  return applications.flatMap(({ clientId, assignments }) =>
+    Object.entries(assignments ?? {}).flatMap(([api, roles]) => {
+      const known = declared.get(api);
+      if (known === undefined) return [`application ${clientId}: there is no API ${api}`];
+      const unknown = roles.filter((role) => !known.has(role));
+      if (unknown.length === 0) return [];
+      return [`application ${clientId}: ${api} declares no app role ${unknown.join(", ")}`];
+    }),
+  );
 }
 
 /**

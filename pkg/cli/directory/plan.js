@@ -2,12 +2,13 @@
 
 import { base, pathOf } from "../client.js";
 import { CliError, EXIT } from "../errors.js";
-import { compare, missingSecrets, planList } from "./compare.js";
+import { ADMIN_API, adminRoles } from "./administration.js";
+import { compare, missingSecrets, planList, undeclared } from "./compare.js";
 
 /**
  * @typedef {import("../client.js").Client} Client
  * @typedef {import("./compare.js").Step} Step
- * @typedef {{ steps: Step[], unlisted: number, keptSelf: boolean }} Plan
+ * @typedef {{ steps: Step[], unlisted: string[], keptSelf: boolean }} Plan
  */
 
 /**
@@ -18,7 +19,7 @@ import { compare, missingSecrets, planList } from "./compare.js";
  */
 export async function plan(client, directory, { prune = false }, env, progress) {
   /** @type {Plan} */
-  const found = { steps: [], unlisted: 0, keptSelf: false };
+  const found = { steps: [], unlisted: [], keptSelf: false };
   if (directory.tenant !== undefined) {
     const { body } = await client.request("GET", "/tenant");
     const update = compare("tenant", directory.tenant, body);
@@ -38,9 +39,10 @@ export async function plan(client, directory, { prune = false }, env, progress) 
       self,
     });
     found.steps.push(...list.steps);
-    found.unlisted += list.unlisted;
+    for (const one of list.unlisted) found.unlisted.push(one);
     found.keptSelf ||= list.keptSelf;
   }
+  await checkRoles(client, directory, prune);
   const missing = missingSecrets(found.steps, env);
   if (missing.length > 0) {
     throw new CliError(
@@ -52,6 +54,42 @@ export async function plan(client, directory, { prune = false }, env, progress) 
     );
   }
   return found;
+}
+
+/** So many mistakes are told. */
+const TOLD = 5;
+
+/**
+ * Refuses assignments of app roles that will not be there: the service would, in the middle of it.
+ * @param {Client} client @param {import("./schema.js").Directory} directory @param {boolean} prune
+ */
+async function checkRoles(client, { apis, applications }, prune) {
+  const assigning = (applications ?? []).filter(({ assignments }) => assignments !== undefined);
+  if (!assigning.some(({ assignments }) => Object.keys(assignments ?? {}).length > 0)) return;
+  const values = (/** @type {any[] | undefined} */ roles) =>
+    new Set((roles ?? []).map(({ value }) => value));
+  const named = new Map((apis ?? []).map((one) => [one.identifier, one]));
+  /** @type {Map<string, Set<string>>} */
+  const declared = new Map();
+  for await (const { items } of client.pages("/apis")) {
+    for (const { identifier, roles } of items) {
+      if (prune && apis !== undefined && !named.has(identifier)) continue;
+      declared.set(identifier, values(roles));
+    }
+  }
+  for (const [identifier, { roles }] of named) {
+    // Roles of which the file says nothing stay as they are.
+    if (roles !== undefined || !declared.has(identifier)) declared.set(identifier, values(roles));
+  }
+  declared.set(ADMIN_API, values(adminRoles()));
+  const wrong = undeclared(assigning, declared);
+  if (wrong.length === 0) return;
+  const more = wrong.length > TOLD ? `; and ${wrong.length - TOLD} more` : "";
+  throw new CliError(`the file is not right: ${wrong.slice(0, TOLD).join("; ")}${more}`, {
+    exit: EXIT.usage,
+    code: "file",
+    hint: "Let the API declare the role, or take it out of the assignments. Nothing was changed",
+  });
 }
 
 /**

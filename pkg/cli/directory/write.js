@@ -27,6 +27,31 @@ export function applicationItem(application) {
   };
 }
 
+/**
+ * An application without what is left of app roles that are gone: they are in no token, and nobody may
+ * assign them.
+ * @param {Item} application
+ * @param {Map<string, { roles: Set<string>, createdAt: number }>} apis
+ * @returns {{ application: Item, gone: string[] }} and what was left out, in words
+ */
+export function withoutLeftovers(application, apis) {
+  /** @type {string[]} */
+  const gone = [];
+  const assignments = (application.assignments ?? []).flatMap((/** @type {any} */ one) => {
+    const api = apis.get(one.api);
+    // What was assigned before its API was made is of an earlier one of that name.
+    const isPresent = api !== undefined && one.assignedAt >= api.createdAt;
+    const [kept, left] = [true, false].map((wanted) =>
+      one.roles.filter(
+        (/** @type {string} */ role) => (isPresent && api.roles.has(role)) === wanted,
+      ),
+    );
+    if (left.length > 0) gone.push(`${left.join(", ")} on ${one.api} of ${application.clientId}`);
+    return kept.length > 0 ? [{ ...one, roles: kept }] : [];
+  });
+  return { application: gone.length > 0 ? { ...application, assignments } : application, gone };
+}
+
 /** @param {Record<string, schema.Comparison>} table @param {Item} item */
 function members(table, item) {
   /** @type {Item} */
