@@ -47,6 +47,9 @@ export interface Tenant {
   /** Seconds. */
   accessTokenLifetime: number;
   loginUrl?: string;
+  entra?: boolean;
+  domains?: string[];
+  policies?: string[];
   createdAt: number;
   version: string;
 }
@@ -93,6 +96,9 @@ export interface Api {
   assignmentRequired: boolean;
   algorithm?: Algorithm;
   accessTokenLifetime?: number;
+  appId?: string;
+  requestedAccessTokenVersion?: 1 | 2;
+  optionalClaims?: "idtyp"[];
   createdAt: number;
   version: string;
 }
@@ -132,6 +138,12 @@ export interface TenantSettings {
   accessTokenLifetime?: number;
   /** The page that signs users in; null takes it away. */
   loginUrl?: string | null;
+  /** Whether it answers at the endpoints of Entra, too. @default false */
+  entra?: boolean;
+  /** Domains that name it in URLs of Entra and B2C. */
+  domains?: string[];
+  /** Policies for which it answers at the endpoints of B2C, too. */
+  policies?: string[];
 }
 
 /** What is said of an application. */
@@ -187,6 +199,12 @@ export interface ApiSettings {
   algorithm?: Algorithm | null;
   /** Seconds, if not as the tenant says; null is as the tenant says. */
   accessTokenLifetime?: number | null;
+  /** Its client id, as Entra and B2C name it: a UUID. */
+  appId?: string;
+  /** The version of its tokens from Entra's endpoints; null is the default again. @default 2 */
+  requestedAccessTokenVersion?: 1 | 2 | null;
+  /** Claims that its tokens from Entra's endpoints carry beyond the others. */
+  optionalClaims?: "idtyp"[];
 }
 
 /** In which tenant. */

@@ -180,9 +180,11 @@ export type GrantType = "authorization_code" | "client_credentials" | "refresh_t
 export interface RefreshPolicy {
   /**
    * `rotate`: every refresh answers with a new token, and the old one is spent. `reusable`: one token
-   * serves until the session ends; for confidential applications only. @default "rotate"
+   * serves until the session ends; for confidential applications only. `dialect`: as `rotate` at the
+   * standard's endpoints, as `reusable` at those of Entra and B2C.
+   * @default "dialect", and "rotate" for public applications
    */
-  mode?: "rotate" | "reusable";
+  mode?: "rotate" | "reusable" | "dialect";
   /**
    * Seconds, 0 to 300, within which a token that was just replaced gets the same successor again, for a
    * client that lost the answer. @default 10

@@ -208,7 +208,9 @@ class Issuer {
     const contentType = headers.get("content-type") ?? "";
     const authorization = headers.get("authorization") ?? "";
     const address = method === "POST" ? this.#driver.address(request) : "";
-    const head = `${method}\n${url}\n${contentType}\n${authorization}\n${address}`;
+    let head = `${method}\n${url}\n${contentType}\n${authorization}\n${address}`;
+    // Microsoft's clients name their requests; their tokens' and keys' paths have that segment.
+    if (url.includes("/v2.0/")) head += `\n\n\n${headers.get("client-request-id") ?? ""}`;
     return this.#start(this.#driver, request, head, context);
   }
 

@@ -1,5 +1,7 @@
 //! Randomness, handed in by the host.
 
+use sha2::{Digest, Sha256};
+
 /// A cryptographically secure source of random bytes.
 ///
 /// # Security
@@ -26,13 +28,37 @@ pub(crate) fn bytes<const N: usize>(source: &impl Entropy) -> Result<[u8; N], En
 
 /// A random (version 4) UUID in lower-case hexadecimal: RFC 9562 section 5.4.
 pub(crate) fn uuid(source: &impl Entropy) -> Result<String, EntropyError> {
-    let random = u128::from_be_bytes(bytes(source)?);
-    let uuid = (random & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
-    let mut text = format!("{uuid:032x}");
-    for at in [8, 13, 18, 23] {
-        text.insert(at, '-');
+    Ok(uuid_text(bytes(source)?, 0x40))
+}
+
+/// A UUID (version 8) that follows from a text: RFC 9562 section 5.8.
+pub(crate) fn uuid_of(text: &str) -> String {
+    let hash: [u8; 32] = Sha256::digest(text).into();
+    uuid_text(hash.first_chunk().copied().unwrap_or_default(), 0x80)
+}
+
+fn uuid_text(bytes: [u8; 16], version: u8) -> String {
+    let digit = |nibble: u8| {
+        char::from(if nibble < 10 {
+            b'0' + nibble
+        } else {
+            b'a' - 10 + nibble
+        })
+    };
+    let mut text = String::new();
+    for (at, byte) in bytes.into_iter().enumerate() {
+        let byte = match at {
+            6 => byte & 0xf | version,
+            8 => byte & 0x3f | 0x80,
+            _ => byte,
+        };
+        if matches!(at, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 0xf));
     }
-    Ok(text)
+    text
 }
 
 #[cfg(test)]

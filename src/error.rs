@@ -19,8 +19,10 @@ pub enum Reason {
     // The request as such
     /// The path is no endpoint, or the tenant's name is not well-formed.
     UnknownPath,
-    /// There is no tenant of that name.
+    /// There is no tenant of that name, or it does not have what the URL names of it.
     UnknownTenant,
+    /// A URL of Microsoft's that stands for the tenant of whoever signs in.
+    NoTenantNamed,
     /// The endpoint does not take this method; the ones that it takes.
     Method(Cow<'static, str>),
     /// The body is not declared as a UTF-8 form.
@@ -77,6 +79,8 @@ pub enum Reason {
     ScopeCharacters,
     /// A scope that is not of the form `<API URI>/<role>`.
     ScopeUnknown,
+    /// Something else than `.default`, where nothing else may be asked for.
+    NotDefault,
     /// `.default` mixed with single roles.
     DefaultNotAlone,
     /// Scopes of more than one API.
@@ -211,6 +215,7 @@ impl Reason {
         match self {
             Self::UnknownPath => wire(404, "invalid_request", "there is no such endpoint"),
             Self::UnknownTenant => wire(404, "invalid_request", "there is no such tenant"),
+            Self::NoTenantNamed => wire(400, "invalid_request", "the URL names no tenant"),
             Self::Method(_) => wire(405, "invalid_request", "the method is not allowed here"),
             Self::ContentType => wire(
                 400,
@@ -283,6 +288,7 @@ impl Reason {
                 "invalid_scope",
                 "the scope names no registered API and role",
             ),
+            Self::NotDefault => wire(400, "invalid_scope", "the scope must be /.default"),
             Self::DefaultNotAlone => wire(
                 400,
                 "invalid_scope",
@@ -402,6 +408,7 @@ impl Reason {
         match self {
             Self::UnknownPath => "unknown_path",
             Self::UnknownTenant => "unknown_tenant",
+            Self::NoTenantNamed => "no_tenant_named",
             Self::Method(_) => "method_not_allowed",
             Self::ContentType => "content_type",
             Self::BodyTooLarge => "body_too_large",
@@ -428,6 +435,7 @@ impl Reason {
             Self::PublicClient => "public_client",
             Self::ScopeCharacters => "scope_characters",
             Self::ScopeUnknown => "scope_unknown",
+            Self::NotDefault => "not_default",
             Self::DefaultNotAlone => "default_not_alone",
             Self::SeveralApis => "several_apis",
             Self::ScopeOutsideResource => "scope_outside_resource",

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use crate::administration::BootstrapSecret;
 use crate::api::ApiUri;
 use crate::client::{Budget, ClientId};
+use crate::dialect::issuer_in;
 use crate::directory::{Caching, DirectoryReader, LoadedRing, Name, TenantName};
 use crate::entropy::Entropy;
 use crate::error::Reason;
@@ -37,6 +38,9 @@ pub trait Host {
     type Entropy: Entropy;
     /// Where events go.
     type Events: EventSink;
+
+    /// Whether the endpoints of Entra and B2C are in the program: what it does not call, the linker leaves out.
+    const DIALECTS: bool = true;
 
     /// The store.
     fn store(&self) -> &Self::Store;
@@ -332,10 +336,23 @@ impl<H: Host> Issuer<H> {
         &self.masters
     }
 
+    /// What every issuer identifier starts with.
+    pub(crate) fn base_url(&self) -> &str {
+        &self.config.base_url
+    }
+
     /// The issuer identifier of a tenant: RFC 8414 section 2.
     pub(crate) fn identifier(&self, tenant: &TenantName) -> String {
         // Once a request: joining does without the machinery of formatting.
         [self.config.base_url.as_str(), "/", tenant.as_str()].concat()
+    }
+
+    /// The issuer identifier of one of its realms, the standard one being without a name.
+    pub(crate) fn identifier_in(&self, tenant: &TenantName, id: &str, realm: &str) -> String {
+        if realm.is_empty() {
+            return self.identifier(tenant);
+        }
+        issuer_in(self.base_url(), id, realm)
     }
 
     /// The working keys of a tenant, unsealed on their first use.

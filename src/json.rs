@@ -248,6 +248,11 @@ impl Object {
         depths.max().unwrap_or(0)
     }
 
+    /// Its members.
+    pub(crate) fn members(&self) -> impl Iterator<Item = &(String, Value)> {
+        self.0.iter()
+    }
+
     /// The names of its members.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())

@@ -10,6 +10,7 @@
 //! | [`grant`] | the grants of RFC 6749: what a token request asks for, and the token for it |
 //! | [`client`] | applications, their secrets, client authentication |
 //! | [`api`] | APIs, app roles, scopes and resources |
+//! | `dialect` | the contracts of Entra ID and Azure AD B2C, as tables |
 //! | `token`, `verification` | access tokens (RFC 9068): made, and checked when they come back |
 //! | [`administration`] | what an administrator does |
 //! | `act` | what a login page does |
@@ -23,6 +24,7 @@ mod act;
 pub mod administration;
 pub mod api;
 pub mod client;
+mod dialect;
 pub mod directory;
 pub mod endpoint;
 mod entropy;

@@ -32,4 +32,4 @@ export async function writeRecord(namespace, key, value, version, expiresAt) {
  * @param {string} partition @param {string} name
  */
 export const isReplicated = (partition, name) =>
-  partition.startsWith("directory/") && /^(?:tenant$|keys$|application\/|api\/)/.test(name);
+  partition.startsWith("directory/") && /^(?:tenant$|keys$|alias$|application\/|api\/|appid\/)/.test(name);

@@ -9,6 +9,7 @@ use super::records::{Reply, Transaction, document, version};
 use super::set;
 use super::tenants::check_lifetime;
 use crate::api::{ADMIN_API, Api, ApiScope, ApiUri, AppRole};
+use crate::dialect::is_uuid;
 use crate::directory::Name;
 use crate::entropy;
 use crate::issuer::Host;
@@ -21,7 +22,7 @@ pub(super) const PREFIX: &str = "api/";
 const MAX_ROLES: usize = 5_000;
 
 /// What of an API is shown.
-const SHOWN: [&str; 8] = [
+const SHOWN: [&str; 11] = [
     "identifier",
     "displayName",
     "roles",
@@ -29,6 +30,9 @@ const SHOWN: [&str; 8] = [
     "assignmentRequired",
     "algorithm",
     "accessTokenLifetime",
+    "appId",
+    "requestedAccessTokenVersion",
+    "optionalClaims",
     "createdAt",
 ];
 
@@ -57,7 +61,7 @@ impl<H: Host> Administration<'_, H> {
             settings,
         }: NewApi,
     ) -> Done<Reply> {
-        self.tenant_record().await?;
+        let tenant = self.tenant_record().await?;
         if identifier.as_str() == ADMIN_API {
             return Err(exists("API", identifier.as_str()));
         }
@@ -70,9 +74,16 @@ impl<H: Host> Administration<'_, H> {
             algorithm: None,
             former_algorithm: None,
             access_token_lifetime: None,
+            app_id: None,
+            requested_access_token_version: None,
+            optional_claims: Vec::new(),
             created_at: self.now,
         };
         self.change_api(&mut api, settings)?;
+        if tenant.has_dialects() && api.app_id.is_none() {
+            api.app_id = Some(entropy::uuid(self.issuer.host().entropy())?);
+        }
+        self.claim_app_id(&api).await?;
         let identifier = api.identifier.clone();
         // Nobody has its tokens yet: the first key of an algorithm may sign at once. But where another
         // algorithm is still being announced, tokens of other APIs would be signed with it, too.
@@ -86,6 +97,7 @@ impl<H: Host> Administration<'_, H> {
             };
             self.ensure_key(&mut transaction, &mut at_hand, algorithm, starts)
                 .await?;
+            self.put_ring(&mut transaction, &at_hand)?;
         }
         let at = transaction.writes.len();
         let text = json::write(&api)?;
@@ -116,14 +128,17 @@ impl<H: Host> Administration<'_, H> {
     pub(super) async fn update_api(&self, identifier: ApiUri, settings: ApiChange) -> Done<Reply> {
         let identifier = &identifier;
         let mut at_hand = None;
-        if settings.algorithm != Change::Keep {
+        if settings.algorithm != Change::Keep || settings.app_id.is_some() {
             // Nothing is announced for a change that is refused.
             let name = self.api_name(identifier);
             let mut found = self.load_known::<Api>(&name, "API").await?;
             self.change_api(&mut found.record, settings.clone())?;
-            let tenant = self.tenant_record().await?;
-            let algorithm = settings.algorithm.value().unwrap_or(tenant.algorithm);
-            at_hand = Some((self.announce(algorithm).await?, tenant));
+            self.claim_app_id(&found.record).await?;
+            if settings.algorithm != Change::Keep {
+                let tenant = self.tenant_record().await?;
+                let algorithm = settings.algorithm.value().unwrap_or(tenant.algorithm);
+                at_hand = Some((self.announce(algorithm).await?, tenant));
+            }
         }
         let detail = [identifier.as_str(), ":", &settings.names()].concat();
         self.edit(
@@ -152,6 +167,17 @@ impl<H: Host> Administration<'_, H> {
         .await
     }
 
+    /// Makes its client id lead to the API.
+    async fn claim_app_id(&self, api: &Api) -> Done<()> {
+        match &api.app_id {
+            None => Ok(()),
+            Some(id) => {
+                let name = Name::AppId(self.tenant.clone(), id.clone());
+                self.claim(name, api.identifier.as_str()).await
+            }
+        }
+    }
+
     fn change_api(&self, api: &mut Api, given: ApiChange) -> Done<()> {
         set(&mut api.display_name, given.display_name);
         check_name(&api.display_name)?;
@@ -177,6 +203,26 @@ impl<H: Host> Administration<'_, H> {
         given
             .access_token_lifetime
             .apply(&mut api.access_token_lifetime);
+        if let Some(id) = given.app_id {
+            // Those of version 8 follow from an API's names.
+            if !is_uuid(&id) || id.get(14..15) == Some("8") {
+                return Err(invalid(
+                    "an appId is a UUID in lower case, not of version 8",
+                ));
+            }
+            api.app_id = Some(id);
+        }
+        given
+            .requested_access_token_version
+            .apply(&mut api.requested_access_token_version);
+        set(&mut api.optional_claims, given.optional_claims);
+        if !matches!(api.requested_access_token_version, None | Some(1 | 2))
+            || api.optional_claims.iter().any(|claim| claim != "idtyp")
+        {
+            return Err(invalid(
+                "tokens are of version 1 or 2, and the one optional claim is `idtyp`",
+            ));
+        }
         check_lifetime(api.access_token_lifetime)
     }
 

@@ -6,7 +6,7 @@ use super::Administration;
 use super::command::{ApplicationChange, ImportedApplication, NewApplication, NewSecret};
 use super::error::{AdministrationError, Done, exists, invalid, missing};
 use super::records::{Reply, Transaction, document, version};
-use super::{is_uuid, next_epoch, set};
+use super::{next_epoch, set};
 use crate::api::{
     ADMIN_API, Api, ApiUri, Assignment, ROLE_ASSIGNMENT, ROLE_MANAGEMENT, RoleName,
     administration_api, insert,
@@ -15,6 +15,7 @@ use crate::client::{
     Application, ClientId, ClientKind, ClientSecret, GrantType, MIN_IMPORTED, PREFIX as MADE_HERE,
     RedirectUri, RefreshMode, SecretRecord,
 };
+use crate::dialect::is_uuid;
 use crate::directory::Name;
 use crate::entropy;
 use crate::error::Reason;
@@ -582,6 +583,11 @@ fn change(application: &mut Application, given: ApplicationChange) -> Done<()> {
     set(&mut application.grant_types, given.grant_types);
     set(&mut application.redirect_uris, given.redirect_uris);
     set(&mut application.refresh, given.refresh);
+    // What a public client holds rotates in every dialect.
+    let mode = &mut application.refresh.mode;
+    if application.kind == ClientKind::Public && *mode == RefreshMode::Dialect {
+        *mode = RefreshMode::Rotate;
+    }
     set(&mut application.introspects, given.introspects);
     check(application)
 }

@@ -109,6 +109,9 @@ pub(super) struct TenantChange {
     pub(super) algorithm: Option<Algorithm>,
     pub(super) access_token_lifetime: Option<u32>,
     pub(super) login_url: Change<LoginUrl>,
+    pub(super) entra: Option<bool>,
+    pub(super) domains: Option<Vec<String>>,
+    pub(super) policies: Option<Vec<String>>,
 }
 
 /// An application to register.
@@ -186,6 +189,9 @@ pub(super) struct ApiChange {
     pub(super) assignment_required: Option<bool>,
     pub(super) algorithm: Change<Algorithm>,
     pub(super) access_token_lifetime: Change<u32>,
+    pub(super) app_id: Option<String>,
+    pub(super) requested_access_token_version: Change<u32>,
+    pub(super) optional_claims: Option<Vec<String>>,
 }
 
 /// An app role, or a scope, to declare.
@@ -473,6 +479,9 @@ impl TenantChange {
             algorithm: from.take("algorithm")?,
             access_token_lifetime: from.take("accessTokenLifetime")?,
             login_url: from.take("loginUrl")?,
+            entra: from.take("entra")?,
+            domains: from.take("domains")?,
+            policies: from.take("policies")?,
         })
     }
 }
@@ -505,11 +514,25 @@ impl ApiChange {
                 "accessTokenLifetime",
                 self.access_token_lifetime != Change::Keep,
             ),
+            ("appId", self.app_id.is_some()),
+            (
+                "requestedAccessTokenVersion",
+                self.requested_access_token_version != Change::Keep,
+            ),
+            ("optionalClaims", self.optional_claims.is_some()),
         ])
     }
 }
 
 impl TenantChange {
+    /// Whether something else is to be made ready first.
+    pub(super) fn needs_more(&self) -> bool {
+        self.algorithm.is_some()
+            || self.entra.is_some()
+            || self.domains.is_some()
+            || self.policies.is_some()
+    }
+
     /// The members that are given, each after a space.
     pub(super) fn names(&self) -> String {
         names(&[
@@ -518,6 +541,9 @@ impl TenantChange {
             ("accessTokenLifetime", self.access_token_lifetime.is_some()),
             // Last: what it is is told next.
             ("loginUrl", self.login_url != Change::Keep),
+            ("entra", self.entra.is_some()),
+            ("domains", self.domains.is_some()),
+            ("policies", self.policies.is_some()),
         ])
     }
 }
@@ -599,6 +625,9 @@ impl ApiChange {
             assignment_required: from.take("assignmentRequired")?,
             algorithm: from.take("algorithm")?,
             access_token_lifetime: from.take("accessTokenLifetime")?,
+            app_id: from.take("appId")?,
+            requested_access_token_version: from.take("requestedAccessTokenVersion")?,
+            optional_claims: from.take("optionalClaims")?,
         })
     }
 }

@@ -147,7 +147,7 @@ impl<H: Host> Administration<'_, H> {
             let happened = Happened::new("key_added", kid);
             transaction.happened.push(happened);
         }
-        self.put_ring(transaction, at_hand)
+        Ok(())
     }
 
     /// Announces a key of an algorithm that tokens are to be signed with, unless the ring has one, and
@@ -158,6 +158,7 @@ impl<H: Host> Administration<'_, H> {
         let mut transaction = Transaction::default();
         self.ensure_key(&mut transaction, &mut at_hand, algorithm, starts)
             .await?;
+        self.put_ring(&mut transaction, &at_hand)?;
         if !at_hand.changed {
             return Ok(at_hand.ring);
         }

@@ -172,15 +172,6 @@ fn set<T>(member: &mut T, given: Option<T>) {
     }
 }
 
-/// Whether it is a UUID in lower case.
-fn is_uuid(text: &str) -> bool {
-    text.len() == 36
-        && text.bytes().enumerate().all(|(at, byte)| match at {
-            8 | 13 | 18 | 23 => byte == b'-',
-            _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
-        })
-}
-
 /// Higher than any before, also than one that this location has not heard of yet.
 fn next_epoch(epoch: u64, now: UnixTime) -> u64 {
     now.secs().max(epoch.saturating_add(1))

@@ -10,13 +10,13 @@ use sha2::{Digest, Sha256};
 
 use super::Administration;
 use super::command::{Range, Repetition};
-use super::error::{AdministrationError, Done, invalid, missing};
-use crate::directory::{Name, parse};
+use super::error::{AdministrationError, Done, exists, invalid, missing};
+use crate::directory::{Name, Tenant, TenantName, parse};
 use crate::event::{Event, EventSink, Kind};
 use crate::issuer::Host;
 use crate::json::{self, JsonError, Member, Members, Value, record};
 use crate::key::{Seal, Sealed};
-use crate::store::{Commit, Expected, Key, Partition, Store, Write};
+use crate::store::{Commit, Expected, Key, Partition, Put, Store, Write};
 
 /// Rounds after which a change gives up: each means that somebody else's came in between.
 const ROUNDS: usize = 16;
@@ -262,6 +262,34 @@ impl<H: Host> Administration<'_, H> {
             }
         }
         Err(self.busy(what, name))
+    }
+
+    /// Makes another name lead to this. A tenant's that leads to one which does not have it, or was never
+    /// finished, is taken from there; an API's never is: tokens that say so may still be about.
+    pub(super) async fn claim(&self, name: Name, of: &str) -> Done<()> {
+        let key = name.key()?;
+        let (holder, expected) = match self.store().get(&key).await? {
+            None => (String::new(), Expected::Absent),
+            Some(found) => (
+                found.value.trim_matches('"').to_owned(),
+                Expected::Version(found.version),
+            ),
+        };
+        if holder == of {
+            return Ok(());
+        }
+        let is_held = match (&name, TenantName::new(holder.as_str())) {
+            (Name::Alias(id), Some(other)) => {
+                let other = self.load::<Tenant>(&Name::Tenant(other)).await?;
+                other.is_some_and(|other| other.record.is_called(id))
+            }
+            _ => !holder.is_empty(),
+        };
+        let text = ["\"", of, "\""].concat();
+        if !is_held && let Put::Done(_) = self.store().put(&key, &text, expected, None).await? {
+            return Ok(());
+        }
+        Err(exists("another of the id or domain", name.id()))
     }
 
     /// It would have to be tried for ever.

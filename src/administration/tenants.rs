@@ -9,30 +9,36 @@ use super::command::{
 };
 use super::error::{Done, exists, invalid, missing};
 use super::records::{Reply, Transaction, document, version};
-use super::{is_uuid, next_epoch, set};
+use super::{next_epoch, set};
 use crate::api::{ADMIN_API, ApiUri, Assignment, administration_roles};
 use crate::client::{Application, ClientKind, ClientSecret, GrantType};
+use crate::dialect::{COMMON, is_domain, is_policy, is_uuid};
 use crate::directory::{Name, Tenant};
 use crate::entropy;
 use crate::error::Reason;
 use crate::issuer::Host;
 use crate::json;
-use crate::key::TenantKeys;
+use crate::key::{Algorithm, TenantKeys};
 use crate::store::{Commit, Expected, Partition, Store, Write};
 use crate::token::{DEFAULT_LIFETIME, MAX_LIFETIME, MIN_LIFETIME};
 
 /// The partition of the names of all tenants: what is to be done for each of them starts here.
 pub(super) const REGISTRY: &str = "tenants";
+/// Most domains, and most policies, of a tenant.
+const MAX_NAMES: usize = 50;
 /// The name of an administrator's application, if nobody says otherwise.
 const ADMINISTRATOR: &str = "Administrator";
 
 /// What of a tenant is shown, beside its name.
-const SHOWN: [&str; 6] = [
+const SHOWN: [&str; 9] = [
     "id",
     "displayName",
     "algorithm",
     "accessTokenLifetime",
     "loginUrl",
+    "entra",
+    "domains",
+    "policies",
     "createdAt",
 ];
 
@@ -69,6 +75,11 @@ impl Administrator {
 
 impl<H: Host> Administration<'_, H> {
     pub(super) async fn create_tenant(&self, new: NewTenant) -> Done<Reply> {
+        // What the first segment of a path of Entra's could be taken for.
+        let name = self.tenant.as_str();
+        if is_uuid(name) || COMMON.contains(&name) {
+            return Err(invalid("no tenant can have that name"));
+        }
         let id = match new.id {
             None => entropy::uuid(self.issuer.host().entropy())?,
             Some(id) if is_uuid(&id) => id,
@@ -77,10 +88,13 @@ impl<H: Host> Administration<'_, H> {
         let mut tenant = Tenant {
             id,
             display_name: self.tenant.to_string(),
-            algorithm: crate::key::Algorithm::default(),
+            algorithm: Algorithm::default(),
             former_algorithm: None,
             access_token_lifetime: DEFAULT_LIFETIME,
             login_url: None,
+            entra: false,
+            domains: Vec::new(),
+            policies: Vec::new(),
             epoch: 0,
             created_at: self.now,
         };
@@ -97,6 +111,13 @@ impl<H: Host> Administration<'_, H> {
         let algorithm = tenant.algorithm;
         self.ensure_key(&mut transaction, &mut at_hand, algorithm, self.now)
             .await?;
+        if tenant.has_dialects() {
+            self.claim_names(&tenant).await?;
+            let rs256 = Algorithm::Rs256;
+            self.ensure_key(&mut transaction, &mut at_hand, rs256, self.now)
+                .await?;
+        }
+        self.put_ring(&mut transaction, &at_hand)?;
         // Who makes a tenant from within another has no other way into it.
         let asked = new.administrator;
         let asked = asked.or(self.caller.client_id().map(|_| None));
@@ -198,12 +219,18 @@ impl<H: Host> Administration<'_, H> {
         // The new algorithm takes over once its key has been announced for long enough; until then,
         // tokens are signed as before.
         let mut ring = None;
-        if let Some(algorithm) = settings.algorithm {
+        if settings.needs_more() {
             // Nothing is announced for a change that is refused.
             let name = self.tenant_name();
             let mut found = self.load_known::<Tenant>(&name, "tenant").await?;
             change(&mut found.record, settings.clone())?;
-            ring = Some(self.announce(algorithm).await?);
+            if let Some(algorithm) = settings.algorithm {
+                ring = Some(self.announce(algorithm).await?);
+            }
+            if found.record.has_dialects() {
+                self.claim_names(&found.record).await?;
+                self.announce(Algorithm::Rs256).await?;
+            }
         }
         let mut detail = [self.tenant.as_str(), ":", &settings.names()].concat();
         match &settings.login_url {
@@ -225,6 +252,15 @@ impl<H: Host> Administration<'_, H> {
             &|text| self.reply_tenant(text),
         )
         .await
+    }
+
+    /// Makes its id and its domains lead to the tenant.
+    async fn claim_names(&self, tenant: &Tenant) -> Done<()> {
+        for id in tenant.domains.iter().chain([&tenant.id]) {
+            self.claim(Name::Alias(id.clone()), self.tenant.as_str())
+                .await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn end_tenant_sessions(&self) -> Done<Reply> {
@@ -258,6 +294,18 @@ fn change(tenant: &mut Tenant, given: TenantChange) -> Done<()> {
         given.access_token_lifetime,
     );
     given.login_url.apply(&mut tenant.login_url);
+    set(&mut tenant.entra, given.entra);
+    set(&mut tenant.domains, given.domains);
+    set(&mut tenant.policies, given.policies);
+    let (domains, policies) = (&tenant.domains, &tenant.policies);
+    if domains.len().max(policies.len()) > MAX_NAMES
+        || !domains.iter().all(|domain| is_domain(domain))
+        || !policies.iter().all(|policy| is_policy(policy))
+    {
+        return Err(invalid(
+            "a tenant has at most 50 domains such as `contoso.com` and 50 policies such as `B2C_1_signin`",
+        ));
+    }
     check_name(&tenant.display_name)
 }
 

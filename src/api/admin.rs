@@ -129,6 +129,9 @@ pub(crate) fn administration_api() -> Result<Api, Reason> {
         algorithm: None,
         former_algorithm: None,
         access_token_lifetime: None,
+        app_id: None,
+        requested_access_token_version: None,
+        optional_claims: Vec::new(),
         created_at: UnixTime::from_secs(0),
     })
 }

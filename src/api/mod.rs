@@ -67,6 +67,15 @@ pub struct Api {
     /// Seconds that its tokens live, if not as the tenant says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access_token_lifetime: Option<u32>,
+    /// Its client id, as Entra and B2C name it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app_id: Option<String>,
+    /// The version of its tokens from Entra's endpoints: 1, or 2 unless it is given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requested_access_token_version: Option<u32>,
+    /// Claims that its tokens from Entra's endpoints carry beyond the others: `idtyp`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub optional_claims: Vec<String>,
     /// When it was registered. Consent that is older was to another API of that name.
     pub created_at: UnixTime,
 }
@@ -93,7 +102,10 @@ record!(Api {
     algorithm = "algorithm",
     former_algorithm = "formerAlgorithm",
     access_token_lifetime = "accessTokenLifetime",
+    app_id = "appId",
+    requested_access_token_version = "requestedAccessTokenVersion",
 } default {
+    optional_claims = "optionalClaims",
     scopes = "scopes",
     created_at = "createdAt",
 });

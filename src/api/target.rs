@@ -9,6 +9,9 @@ use crate::error::Reason;
 /// The scope name that stands for "every assigned role".
 const DEFAULT: &str = ".default";
 
+/// Scopes of OpenID Connect. Clients of Entra send them with everything, and there is nothing here for them.
+const OPENID: [&str; 5] = ["openid", "profile", "email", "address", "offline_access"];
+
 /// Most APIs that one authorization may be for.
 const MAX_APIS: usize = 10;
 
@@ -36,6 +39,32 @@ impl<'a> Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
+    /// The API and the names on it, as Entra and B2C have them: the API by its identifier or by its client id,
+    /// and no other name than `.default` where `only_default` says so. `None` if nothing is asked for.
+    pub(crate) fn of_one_api(&self, only_default: bool) -> Result<Option<OneApi<'a>>, Reason> {
+        let mut api = None;
+        let mut everything = false;
+        let mut roles = Vec::new();
+        for token in self.0.iter().filter(|token| !OPENID.contains(token)) {
+            let (of, name) = match token.rsplit_once('/') {
+                Some((of, DEFAULT)) => (of, DEFAULT),
+                _ if only_default => return Err(Reason::NotDefault),
+                other => other.ok_or(Reason::ScopeUnknown)?,
+            };
+            if api.is_some_and(|known| known != of) {
+                return Err(Reason::SeveralApis);
+            }
+            api = Some(of);
+            if name == DEFAULT {
+                everything = true;
+            } else {
+                insert(&mut roles, RoleName::new(name).ok_or(Reason::ScopeUnknown)?);
+            }
+        }
+        // Who asks for everything and for something asks for everything.
+        Ok(api.map(|api| (api, (!everything).then_some(roles))))
+    }
+
     /// The token, if there is one only.
     pub(crate) fn only(&self) -> Option<&'a str> {
         match self.0.as_slice() {
@@ -44,6 +73,9 @@ impl<'a> Scope<'a> {
         }
     }
 }
+
+/// An API as it is named, and the names on it; `None` is all of them.
+pub(crate) type OneApi<'a> = (&'a str, Option<Vec<RoleName>>);
 
 /// Which API a token is asked for, and how much of what the client holds there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,13 +121,21 @@ impl Target {
 
     /// Reads what an authorization request asks for: a target an API, in the order in which they are
     /// named first. Bare names are of the only `resource`.
-    pub(crate) fn all_of(scope: &Scope<'_>, resources: &[ApiUri]) -> Result<Vec<Self>, Reason> {
+    /// What OpenID Connect asks for is let pass in the dialects.
+    pub(crate) fn all_of(
+        scope: &Scope<'_>,
+        resources: &[ApiUri],
+        in_dialect: bool,
+    ) -> Result<Vec<Self>, Reason> {
         let only = match resources {
             [only] => Some(only),
             _ => None,
         };
         let mut targets: Vec<Self> = Vec::new();
         for token in &scope.0 {
+            if in_dialect && OPENID.contains(token) {
+                continue;
+            }
             let (api, name) = split(token, only).ok_or(Reason::ScopeUnknown)?;
             if !resources.is_empty() && !resources.contains(&api) {
                 return Err(Reason::ScopeOutsideResource);

@@ -40,10 +40,10 @@ impl RefreshPolicy {
 }
 
 impl Default for RefreshPolicy {
-    /// Rotation with ten seconds of grace; 30 days idle, 90 days in all.
+    /// What the dialect does, with ten seconds of grace where that is rotation; 30 days idle, 90 days in all.
     fn default() -> Self {
         Self {
-            mode: RefreshMode::Rotate,
+            mode: RefreshMode::Dialect,
             grace: 10,
             idle: 30 * 86_400,
             absolute: 90 * 86_400,
@@ -73,21 +73,25 @@ impl Member for RefreshPolicy {
 #[serde(rename_all = "snake_case")]
 pub enum RefreshMode {
     /// Every refresh answers with a new token, and the old one is spent: OAuth 2.1 section 4.3.1.
-    #[default]
     Rotate,
     /// The same token serves until the session ends. For confidential applications only.
     Reusable,
+    /// What clients of the dialect expect: rotation at the standard's endpoints, one token at those of Entra
+    /// and B2C.
+    #[default]
+    Dialect,
 }
 
 impl RefreshMode {
-    const ALL: [Self; 2] = [Self::Rotate, Self::Reusable];
+    const ALL: [Self; 3] = [Self::Rotate, Self::Reusable, Self::Dialect];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Rotate => "rotate",
             Self::Reusable => "reusable",
+            Self::Dialect => "dialect",
         }
     }
 }
 
-named!(RefreshMode, "`rotate` or `reusable`");
+named!(RefreshMode, "`rotate`, `reusable` or `dialect`");

@@ -16,6 +16,9 @@ use crate::time::UnixTime;
 pub(crate) use reader::parse;
 pub(crate) use reader::{Caching, DirectoryReader, LoadedRing};
 
+/// The name of the record that says whose id or domain it is.
+const ALIAS: &str = "alias";
+
 text_type! {
     /// A tenant's name: the first segment of its paths.
     TenantName,
@@ -51,6 +54,15 @@ pub struct Tenant {
     /// The host's page that signs users in: authorization requests are handed to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub login_url: Option<LoginUrl>,
+    /// Whether Entra's endpoints are here.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub entra: bool,
+    /// Domains that name it in URLs of Entra and B2C.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub domains: Vec<String>,
+    /// The policies that B2C's endpoints are here for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<String>,
     /// Grants that were born in an earlier epoch are revoked.
     pub epoch: u64,
     /// When it was made.
@@ -65,6 +77,9 @@ record!(Tenant {
     access_token_lifetime = "accessTokenLifetime",
     login_url = "loginUrl",
 } default {
+    entra = "entra",
+    domains = "domains",
+    policies = "policies",
     epoch = "epoch",
     created_at = "createdAt",
 });
@@ -73,6 +88,16 @@ impl Tenant {
     /// The algorithms that tokens are signed with: the first that has a key which signs.
     pub(crate) fn algorithms(&self) -> [Option<Algorithm>; 2] {
         [Some(self.algorithm), self.former_algorithm]
+    }
+
+    /// Whether this is its id or one of its domains.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        self.id == name || self.domains.iter().any(|domain| domain == name)
+    }
+
+    /// Whether any endpoint of Entra or B2C is here.
+    pub(crate) fn has_dialects(&self) -> bool {
+        self.entra || !self.policies.is_empty()
     }
 }
 
@@ -84,7 +109,14 @@ pub(crate) enum Name {
     Ring(TenantName),
     Application(TenantName, ClientId),
     Api(TenantName, ApiUri),
+    /// The tenant of an id or a domain.
+    Alias(String),
+    /// The API of a client id.
+    AppId(TenantName, String),
 }
+
+/// What another name stands for: a text in JSON. It leads nowhere unless what it leads to has that name, too.
+pub(crate) type Alias = String;
 
 impl Name {
     /// What it is called: the tenant, the `client_id` or the identifier URI.
@@ -93,17 +125,25 @@ impl Name {
             Self::Tenant(tenant) | Self::Ring(tenant) => tenant.as_str(),
             Self::Application(_, id) => id.as_str(),
             Self::Api(_, uri) => uri.as_str(),
+            Self::Alias(id) | Self::AppId(_, id) => id,
         }
     }
 
     /// The record that lives there, if any does: the reverse of [`Name::key`].
     pub(crate) fn parse(partition: &str, name: &str) -> Option<Self> {
-        let tenant = TenantName::new(partition.strip_prefix("directory/")?)?;
+        let tenant = partition.strip_prefix("directory/")?;
+        if name == ALIAS {
+            return Some(Self::Alias(tenant.to_owned()));
+        }
+        let tenant = TenantName::new(tenant)?;
         if let Some(id) = name.strip_prefix("application/") {
             return ClientId::new(id).map(|id| Self::Application(tenant, id));
         }
         if let Some(uri) = name.strip_prefix("api/") {
             return ApiUri::new(uri).map(|uri| Self::Api(tenant, uri));
+        }
+        if let Some(id) = name.strip_prefix("appid/") {
+            return Some(Self::AppId(tenant, id.to_owned()));
         }
         match name {
             "tenant" => Some(Self::Tenant(tenant)),
@@ -115,10 +155,12 @@ impl Name {
     /// Where the record lives in the store: one partition a tenant.
     pub(crate) fn key(&self) -> Result<Key, KeyError> {
         let (tenant, name) = match self {
-            Self::Tenant(tenant) => (tenant, "tenant".to_owned()),
-            Self::Ring(tenant) => (tenant, "keys".to_owned()),
-            Self::Application(tenant, id) => (tenant, format!("application/{id}")),
-            Self::Api(tenant, uri) => (tenant, format!("api/{uri}")),
+            Self::Alias(of) => (of.as_str(), ALIAS.to_owned()),
+            Self::Tenant(tenant) => (tenant.as_str(), "tenant".to_owned()),
+            Self::Ring(tenant) => (tenant.as_str(), "keys".to_owned()),
+            Self::Application(tenant, id) => (tenant.as_str(), format!("application/{id}")),
+            Self::Api(tenant, uri) => (tenant.as_str(), format!("api/{uri}")),
+            Self::AppId(tenant, id) => (tenant.as_str(), format!("appid/{id}")),
         };
         Key::new(Partition::new(format!("directory/{tenant}"))?, name)
     }
@@ -135,7 +177,9 @@ mod tests {
             Name::Tenant(demo.clone()),
             Name::Ring(demo.clone()),
             Name::Application(demo.clone(), ClientId::new("api/x").unwrap()),
-            Name::Api(demo, ApiUri::new("api://orders").unwrap()),
+            Name::Api(demo.clone(), ApiUri::new("api://orders").unwrap()),
+            Name::AppId(demo, "00000003-0000-0000-c000-000000000000".to_owned()),
+            Name::Alias("contoso.com".to_owned()),
         ] {
             let key = name.key().unwrap();
             assert_eq!(

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::cache::{Cache, Lookup};
-use super::{Name, Tenant, TenantName};
+use super::{Alias, Name, Tenant, TenantName};
 use crate::api::{ADMIN_API, Api, ApiUri, administration_api};
 use crate::client::{Application, ClientId};
 use crate::error::Reason;
@@ -82,6 +82,7 @@ enum Record<K> {
     Ring(Rc<LoadedRing<K>>),
     Application(Rc<Application>),
     Api(Rc<Api>),
+    Alias(Alias),
 }
 
 impl<K> Clone for Record<K> {
@@ -91,6 +92,7 @@ impl<K> Clone for Record<K> {
             Self::Ring(ring) => Self::Ring(Rc::clone(ring)),
             Self::Application(application) => Self::Application(Rc::clone(application)),
             Self::Api(api) => Self::Api(Rc::clone(api)),
+            Self::Alias(alias) => Self::Alias(alias.clone()),
         }
     }
 }
@@ -202,6 +204,20 @@ impl<K> DirectoryReader<K> {
         Ok(self.read(store, name, now).await?.and_then(Record::api))
     }
 
+    /// What another name stands for.
+    pub(crate) async fn alias(
+        &self,
+        store: &impl Store,
+        name: Name,
+        now: UnixTime,
+    ) -> Result<Option<Alias>, Reason> {
+        let found = self.read(store, name, now).await?;
+        Ok(found.and_then(|record| match record {
+            Record::Alias(alias) => Some(alias),
+            _ => None,
+        }))
+    }
+
     /// Whether some request used a record that is due to be read again.
     pub(crate) fn has_stale(&self) -> bool {
         !self.stale.borrow().is_empty()
@@ -258,6 +274,7 @@ impl<K> DirectoryReader<K> {
             }
             Name::Application(..) => Record::Application(Rc::new(parse(&key, &found.value)?)),
             Name::Api(..) => Record::Api(Rc::new(parse(&key, &found.value)?)),
+            Name::Alias(_) | Name::AppId(..) => Record::Alias(parse(&key, &found.value)?),
         };
         self.records.insert(name, record.clone(), now);
         Ok(Some(record))

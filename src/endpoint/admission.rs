@@ -12,6 +12,7 @@ use super::Context;
 use super::form::Form;
 use super::http::{Body, MAX_BODY, Request};
 use crate::client::{Application, Claim, Credentials, authenticate};
+use crate::dialect::Realm;
 use crate::directory::{Tenant, TenantName};
 use crate::entropy;
 use crate::error::Reason;
@@ -48,6 +49,8 @@ pub(super) struct Admitted<'a, H: Host> {
     tenant_name: &'a TenantName,
     tenant: Rc<Tenant>,
     client: Rc<Application>,
+    realm: Option<Rc<Realm>>,
+    has_proof: bool,
 }
 
 impl<H: Host> Admitted<'_, H> {
@@ -57,6 +60,8 @@ impl<H: Host> Admitted<'_, H> {
             tenant: &self.tenant,
             client: &self.client,
             keys: &self.keys,
+            realm: self.realm.as_deref(),
+            has_proof: self.has_proof,
         }
     }
 }
@@ -86,6 +91,11 @@ impl<H: Host> Issuer<H> {
         context.client_id = application
             .as_ref()
             .map(|known| known.client_id.to_string());
+        if H::DIALECTS
+            && let Some(inquiry) = &mut context.inquiry
+        {
+            inquiry.name_client(client_id.as_str(), application.as_deref());
+        }
         // Before it matters who asks, so that a ring that does not open tells nothing of clients.
         let none = Reason::NoSigningKey(tenant.algorithm.name());
         let ring = ring?.ok_or(none)?;
@@ -122,6 +132,8 @@ impl<H: Host> Issuer<H> {
             tenant_name,
             tenant,
             client: application.ok_or(Reason::UnknownClient)?,
+            realm: context.realm.clone(),
+            has_proof: counts,
         })
     }
 }

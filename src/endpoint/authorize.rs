@@ -11,6 +11,7 @@ use super::form::Form;
 use super::http::{Request, Response};
 use crate::api::{ApiUri, Scope, Target};
 use crate::client::{Application, ClientId, GrantType, RedirectUri};
+use crate::dialect::Realm;
 use crate::directory::{Tenant, TenantName};
 use crate::error::Reason;
 use crate::event::Event;
@@ -44,7 +45,13 @@ impl<H: Host> Issuer<H> {
         }
         let form = Form::parse(request.query().as_bytes())?;
         let door = self.door(tenant_name, &form, now, context).await?;
-        match self.hand_over(tenant_name, &form, &door, now).await {
+        let realm = if H::DIALECTS {
+            context.realm.clone()
+        } else {
+            None
+        };
+        let realm = realm.as_deref();
+        match self.hand_over(tenant_name, realm, &form, &door, now).await {
             Ok(login) => Ok(Response::redirect(login)),
             Err(reason) => {
                 let wire = reason.wire();
@@ -57,7 +64,8 @@ impl<H: Host> Issuer<H> {
                     ("error", wire.error),
                     ("error_description", wire.description),
                 ];
-                let issuer = self.identifier(tenant_name);
+                let name = realm.map_or("", |realm| &realm.name);
+                let issuer = self.identifier_in(tenant_name, &door.tenant.id, name);
                 Ok(Response::redirect(back.to(&error, &issuer)))
             }
         }
@@ -100,6 +108,7 @@ impl<H: Host> Issuer<H> {
     async fn hand_over(
         &self,
         tenant_name: &TenantName,
+        realm: Option<&Realm>,
         form: &Form,
         door: &Door,
         now: UnixTime,
@@ -131,11 +140,12 @@ impl<H: Host> Issuer<H> {
             client_id: door.client.client_id.clone(),
             redirect_uri: door.redirect_uri.clone(),
             redirect_named: door.redirect_named,
-            scopes: self.asked(tenant_name, form, now).await?,
+            scopes: self.asked(tenant_name, realm, form, now).await?,
             state: form.get("state").map(str::to_owned),
             challenge: challenge.to_owned(),
             login_hint: form.get("login_hint").map(str::to_owned),
             prompt: form.get("prompt").map(str::to_owned),
+            realm: realm.map_or_else(String::new, |realm| realm.name.clone()),
             expires: now.plus(HANDLE_LIFETIME),
         };
         let login = door.tenant.login_url.as_ref().ok_or(Reason::NoLoginPage)?;
@@ -148,6 +158,7 @@ impl<H: Host> Issuer<H> {
     async fn asked(
         &self,
         tenant_name: &TenantName,
+        realm: Option<&Realm>,
         form: &Form,
         now: UnixTime,
     ) -> Result<Vec<GrantedScopes>, Reason> {
@@ -157,7 +168,7 @@ impl<H: Host> Issuer<H> {
         let resources = resources.collect::<Result<Vec<_>, _>>()?;
         let scope = Scope::parse(form.get("scope").unwrap_or_default())?;
         let mut asked = Vec::new();
-        for target in Target::all_of(&scope, &resources)? {
+        for target in Target::all_of(&scope, &resources, realm.is_some())? {
             let Some(uri) = &target.api else { continue };
             let store = self.host().store();
             let api = self.directory().api(store, tenant_name, uri, now).await?;

@@ -33,6 +33,9 @@ pub struct Request<'a> {
     pub if_match: Option<&'a str>,
     /// The `Idempotency-Key` header.
     pub idempotency_key: Option<&'a str>,
+    /// What the client calls the request: the `client-request-id` header, which only the dialects of Entra and
+    /// B2C look at.
+    pub correlation: Option<&'a str>,
     /// The body.
     pub body: Body<'a>,
 }
@@ -108,6 +111,13 @@ impl Response {
             headers,
             body,
         }
+    }
+
+    /// A JSON document as Entra and B2C declare it.
+    pub(crate) fn of_dialect(status: u16, body: String) -> Self {
+        let mut response = Self::of_json(status, body);
+        response.headers.clear();
+        response.with("content-type", "application/json; charset=utf-8")
     }
 
     /// There is nothing to say: RFC 7009 section 2.2.
@@ -256,7 +266,7 @@ impl Response {
     }
 
     /// What the caller may do about it.
-    fn hint(self, reason: &Reason) -> Self {
+    pub(crate) fn hint(self, reason: &Reason) -> Self {
         match reason {
             Reason::Method(allowed) => self.with("allow", allowed.clone()),
             Reason::Storage(_) => self.with("retry-after", RETRY_AFTER),

@@ -5,10 +5,11 @@ use serde::Serialize;
 use super::Context;
 use super::http::Response;
 use crate::client::GrantType;
+use crate::dialect::Dialect;
 use crate::directory::TenantName;
 use crate::error::Reason;
 use crate::issuer::{Host, Issuer};
-use crate::key::{Algorithm, PublicKey};
+use crate::key::{Algorithm, PublicKey, SigningKey};
 use crate::time::UnixTime;
 
 /// Seconds that the JWKS may be cached. A key is announced for longer than this before it signs.
@@ -52,6 +53,8 @@ struct Jwks<'a> {
 /// RFC 7517 section 4.
 #[derive(Serialize)]
 struct Jwk<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issuer: Option<&'a str>,
     kid: &'a str,
     r#use: &'static str,
     alg: Algorithm,
@@ -67,6 +70,12 @@ impl<H: Host> Issuer<H> {
         context: &mut Context,
     ) -> Result<Response, Reason> {
         context.tenant = Some(tenant.to_string());
+        if H::DIALECTS
+            && let Some(realm) = &context.realm
+        {
+            let body = realm.metadata(self.base_url());
+            return Ok(Response::of_dialect(200, body).public(METADATA_MAX_AGE));
+        }
         let found = self
             .directory()
             .tenant(self.host().store(), tenant, now)
@@ -113,18 +122,32 @@ impl<H: Host> Issuer<H> {
             .ring(self.host().store(), tenant, now)
             .await?;
         let loaded = loaded.ok_or(Reason::UnknownTenant)?;
-        let keys = loaded.ring.published(now).map(|key| Jwk {
+        let realm = if H::DIALECTS {
+            context.realm.as_deref()
+        } else {
+            None
+        };
+        // As Entra has it, for keys of its v2.0 only; there is none at B2C.
+        let issuer = realm.filter(|realm| realm.dialect == Dialect::Entra);
+        let issuer = issuer.map(|realm| realm.issuer(self.base_url(), false));
+        let keys = loaded.ring.published(now);
+        // Nothing else signs there, and validators take the list for what may.
+        let is_used =
+            |key: &&SigningKey| realm.is_none() || key.public().algorithm() == Algorithm::Rs256;
+        let keys = keys.filter(is_used).map(|key| Jwk {
+            issuer: issuer.as_deref(),
             kid: key.kid(),
             r#use: "sig",
             alg: key.public().algorithm(),
             key: key.public(),
         });
-        Ok(Response::json(
-            200,
-            &Jwks {
-                keys: keys.collect(),
-            },
-        )?
-        .public(JWKS_MAX_AGE))
+        let jwks = Jwks {
+            keys: keys.collect(),
+        };
+        let mut response = Response::json(200, &jwks)?;
+        if realm.is_some() {
+            response = Response::of_dialect(200, response.body);
+        }
+        Ok(response.public(JWKS_MAX_AGE))
     }
 }

@@ -11,9 +11,15 @@ mod metadata;
 mod revoke;
 mod token;
 
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
 use serde::Serialize;
 
-use crate::directory::TenantName;
+use crate::dialect::{Asked, COMMON, Endpoint, Handle, Inquiry, Realm};
+use crate::directory::{Name, TenantName};
+use crate::entropy;
 use crate::error::Reason;
 use crate::event::{Event, EventSink};
 use crate::issuer::{Host, Issuer};
@@ -33,6 +39,8 @@ enum Route {
     LoginPage(TenantName, (&'static str, &'static str, &'static str)),
     Jwks(TenantName),
     Metadata(TenantName),
+    /// An endpoint of Entra or B2C, of a tenant that is still to be found.
+    Dialect(Asked),
     Health,
 }
 
@@ -64,12 +72,24 @@ impl Route {
         TenantName::new(tenant).map(route)
     }
 
+    /// The same for the dialects of Entra and B2C.
+    fn in_dialect(target: &str) -> Option<Self> {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let (tenant, rest) = path.strip_prefix('/')?.split_once('/')?;
+        Asked::parse(tenant, rest, query).map(Self::Dialect)
+    }
+
     /// The methods that the endpoint takes, as an `Allow` header: RFC 9110 section 10.2.1.
     fn methods(&self) -> &'static str {
         match self {
             Self::Token(_) | Self::Revoke(_) | Self::Introspect(_) | Self::LoginPage(..) => "POST",
             Self::Authorize(_) => "GET",
             Self::Jwks(_) | Self::Metadata(_) | Self::Health => "GET, HEAD",
+            Self::Dialect(asked) => match asked.endpoint {
+                Endpoint::Token => "POST",
+                Endpoint::Authorize => "GET",
+                Endpoint::Metadata | Endpoint::Jwks => "GET, HEAD",
+            },
         }
     }
 }
@@ -96,6 +116,10 @@ struct Context {
     /// Whether an application that runs in a browser may read it: it brings no cookie that could be
     /// abused, and a public client has nothing but its tokens.
     is_shared: bool,
+    /// What is told of a request in a dialect if it is refused.
+    inquiry: Option<Box<Inquiry>>,
+    /// Where it has come in, if not at the standard's endpoints.
+    realm: Option<Rc<Realm>>,
 }
 
 impl<H: Host> Issuer<H> {
@@ -108,6 +132,11 @@ impl<H: Host> Issuer<H> {
         let answer = self.route(request, now, &mut context).await;
         let is_shared = context.is_shared;
         let mut response = answer.unwrap_or_else(|reason| {
+            if H::DIALECTS
+                && let Some(inquiry) = context.inquiry.take()
+            {
+                return self.refuse(&inquiry, &reason, request, now, &mut context);
+            }
             self.report(&mut context, Event::of(&reason, now));
             if context.is_problem {
                 Response::problem(&reason.into())
@@ -126,6 +155,25 @@ impl<H: Host> Issuer<H> {
         response
     }
 
+    /// Answers in the words of the dialect, and tells the operator under which id.
+    fn refuse(
+        &self,
+        inquiry: &Inquiry,
+        reason: &Reason,
+        request: &Request<'_>,
+        now: UnixTime,
+        context: &mut Context,
+    ) -> Response {
+        let entropy = self.host().entropy();
+        let trace = entropy::uuid(entropy).unwrap_or_default();
+        let mut event = Event::of(reason, now);
+        let detail = event.detail.get_or_insert_default();
+        detail.push_str(" trace ");
+        detail.push_str(&trace);
+        self.report(context, event);
+        inquiry.refusal(reason, request, entropy, &trace, now)
+    }
+
     /// Tells the operator of it, and whom it concerns: once a request.
     fn report(&self, context: &mut Context, event: Event) {
         self.host().events().emit(Event {
@@ -141,13 +189,34 @@ impl<H: Host> Issuer<H> {
         now: UnixTime,
         context: &mut Context,
     ) -> Result<Response, Reason> {
-        let route = Route::parse(request.path()).ok_or(Reason::UnknownPath)?;
+        let mut route = Route::parse(request.path());
+        // Where the standard has its metadata, Entra has its document of version 1.0.
+        if H::DIALECTS && matches!(route, None | Some(Route::Metadata(_))) {
+            route = Route::in_dialect(request.target).or(route);
+        }
+        let mut route = route.ok_or(Reason::UnknownPath)?;
+        if H::DIALECTS
+            && let Route::Dialect(asked) = &route
+        {
+            context.inquiry = Some(Box::new(Inquiry {
+                asked: asked.clone(),
+                ..Inquiry::default()
+            }));
+        }
         let methods = route.methods();
         if !methods
             .split(',')
             .any(|method| method.trim() == request.method)
         {
             return Err(Reason::Method(methods.into()));
+        }
+        if H::DIALECTS
+            && let Route::Dialect(asked) = route
+        {
+            // In a place of its own, which a program without dialects does not have.
+            let entering: Pin<Box<dyn Future<Output = _> + '_>> =
+                Box::pin(self.enter(asked, now, context));
+            route = entering.await?;
         }
         match route {
             Route::Token(tenant) => {
@@ -170,7 +239,58 @@ impl<H: Host> Issuer<H> {
             Route::Jwks(tenant) => self.jwks(&tenant, now, context).await,
             Route::Metadata(tenant) => self.metadata(&tenant, now, context).await,
             Route::Health => self.health(),
+            Route::Dialect(_) => Err(Reason::UnknownPath),
         }
+    }
+
+    /// Finds the tenant that a URL of Entra or B2C names, in whichever way, and makes sure that it has what is
+    /// asked for.
+    async fn enter(
+        &self,
+        asked: Asked,
+        now: UnixTime,
+        context: &mut Context,
+    ) -> Result<Route, Reason> {
+        if asked.endpoint == Endpoint::Authorize {
+            context.is_person = true;
+            context.inquiry = None;
+        }
+        // The documents are public by themselves.
+        context.is_shared = asked.endpoint == Endpoint::Token;
+        if COMMON.contains(&asked.tenant.as_str()) {
+            return Err(Reason::NoTenantNamed);
+        }
+        let (store, directory) = (self.host().store(), self.directory());
+        let name = match asked.handle().ok_or(Reason::UnknownTenant)? {
+            Handle::Name(name) => Some(name),
+            Handle::Alias(alias) => {
+                let found = directory.alias(store, Name::Alias(alias), now).await?;
+                found.and_then(TenantName::new)
+            }
+        };
+        if let (None, Some(name)) = (&name, asked.standard()) {
+            // A tenant may still have the form of an id for its name.
+            context.inquiry = None;
+            return Ok(Route::Metadata(name));
+        }
+        let tenant = match &name {
+            Some(name) => directory.tenant(store, name, now).await?,
+            None => None,
+        };
+        let realm = tenant.as_ref().and_then(|tenant| Realm::of(&asked, tenant));
+        let (Some(name), Some(tenant), Some(realm)) = (name, tenant, realm) else {
+            return Err(Reason::UnknownTenant);
+        };
+        context.realm = Some(Rc::new(realm));
+        if let Some(inquiry) = &mut context.inquiry {
+            inquiry.directory.clone_from(&tenant.display_name);
+        }
+        Ok(match asked.endpoint {
+            Endpoint::Token => Route::Token(name),
+            Endpoint::Authorize => Route::Authorize(name),
+            Endpoint::Metadata => Route::Metadata(name),
+            Endpoint::Jwks => Route::Jwks(name),
+        })
     }
 
     /// `GET /healthz`: that the service answers, and what its stores promise.

@@ -3,16 +3,21 @@
 //! After the client has been admitted, checks are made in this order: grant type known; grant type
 //! allowed for this client; target and scope.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use serde::Serialize;
 
 use super::Context;
+use super::form::Form;
 use super::http::{Request, Response};
+use crate::api::{ADMIN_API, ApiUri, Scope, Target};
 use crate::client::{Application, ClientKind, GrantType};
-use crate::directory::TenantName;
+use crate::dialect::{Realm, is_uuid};
+use crate::directory::{Name, TenantName};
 use crate::error::Reason;
-use crate::grant::{Issued, TokenRequest, issue_to_client};
+use crate::grant::{Issued, Party, TokenRequest, issue_to_client};
 use crate::issuer::{Host, Issuer};
 use crate::time::UnixTime;
 
@@ -46,7 +51,17 @@ impl<H: Host> Issuer<H> {
         }
         allow(party.client, grant_type)?;
         let by_resource = form.resources().next().is_some();
-        let issued = match TokenRequest::parse(grant_type, form)? {
+        let realm = if H::DIALECTS { party.realm } else { None };
+        let asked = match realm {
+            None => None,
+            Some(realm) => {
+                // In a place of its own, which a program without dialects does not have.
+                let asked = self.target_in(realm, party, grant_type, form, now, context);
+                let asked: Pin<Box<dyn Future<Output = _> + '_>> = Box::pin(asked);
+                Some(asked.await?)
+            }
+        };
+        let issued = match TokenRequest::parse(grant_type, form, asked)? {
             TokenRequest::ClientCredentials(target) => {
                 issue_to_client(self, party, &target, by_resource, ring, now).await?
             }
@@ -54,7 +69,63 @@ impl<H: Host> Issuer<H> {
                 exchange.issue(self, party, by_resource, ring, now).await?
             }
         };
-        respond(&issued)
+        match realm {
+            Some(realm) if H::DIALECTS => {
+                let answer = realm.answer(&issued, grant_type, now);
+                Ok(Response::of_dialect(200, answer).uncached())
+            }
+            _ => respond(&issued),
+        }
+    }
+
+    /// What a request in a dialect asks for: one API by its identifier or its client id, with `.default`, and
+    /// for users with scopes in its place. OpenID Connect's are let pass.
+    async fn target_in(
+        &self,
+        realm: &Realm,
+        party: Party<'_>,
+        grant_type: GrantType,
+        form: &Form,
+        now: UnixTime,
+        context: &mut Context,
+    ) -> Result<Target, Reason> {
+        if form.resources().next().is_some() {
+            return Err(Reason::UnknownResource("resource".to_owned()));
+        }
+        let scope = Scope::parse(form.get("scope").unwrap_or_default())?;
+        let for_itself = grant_type == GrantType::ClientCredentials;
+        let Some((named, roles)) = scope.of_one_api(for_itself)? else {
+            if for_itself {
+                return Err(Reason::ParameterMissing("scope"));
+            }
+            return Ok(Target {
+                api: None,
+                roles: None,
+            });
+        };
+        let unknown = || Reason::UnknownApi(named.to_owned());
+        let app_id = named.to_ascii_lowercase();
+        let is_app_id = is_uuid(&app_id);
+        let uri = if is_app_id {
+            let name = Name::AppId(party.tenant_name.clone(), app_id.clone());
+            let found = self.directory().alias(self.host().store(), name, now);
+            found.await?.and_then(ApiUri::new)
+        } else {
+            // The administration goes by the standard's tokens only.
+            ApiUri::new(named).filter(|uri| uri.as_str() != ADMIN_API)
+        };
+        let uri = uri.ok_or_else(unknown)?;
+        let api = party.api(self, &uri, false, now).await?;
+        let id = realm.app_id(&api);
+        if is_app_id && id != app_id {
+            return Err(unknown());
+        }
+        if let Some(inquiry) = &mut context.inquiry {
+            inquiry.api = id;
+            inquiry.api_name.clone_from(&api.display_name);
+        }
+        let api = Some(uri);
+        Ok(Target { api, roles })
     }
 }
 

@@ -83,6 +83,8 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) challenge: String,
     pub(crate) login_hint: Option<String>,
     pub(crate) prompt: Option<String>,
+    /// The realm that it was made in.
+    pub(crate) realm: String,
     pub(crate) expires: UnixTime,
 }
 
@@ -97,6 +99,8 @@ record!(AuthorizationRequest {
     login_hint = "loginHint",
     prompt = "prompt",
     expires = "expires",
+} default {
+    realm = "realm",
 });
 
 /// An answer to an authorization request: where the browser goes with it.
@@ -286,6 +290,7 @@ impl<H: Host> Issuer<H> {
             claims,
             redirect_uri: request.redirect_named.then(|| back.uri.to_owned()),
             challenge: request.challenge,
+            realm: request.realm.clone(),
         };
         let salt = Id::new(entropy::bytes(entropy)?);
         let grant = Grant::open(consent, salt, epochs(&tenant, &client), user_epoch, now);
@@ -307,7 +312,8 @@ impl<H: Host> Issuer<H> {
         let opened = Event::new(Kind::Done, "session_opened", Some(key.to_string()), now);
         let opened = opened.about(&request.tenant, &client.client_id);
         self.host().events().emit(opened);
-        self.answered(&back, &request.tenant, ("code", &code))
+        let issuer = self.identifier_in(&request.tenant, &tenant.id, &request.realm);
+        answered(&back, &issuer, ("code", &code))
     }
 
     /// Answers that there will be no code, and where to send the browser with that.
@@ -319,7 +325,7 @@ impl<H: Host> Issuer<H> {
         now: UnixTime,
     ) -> Done {
         let request = self.open(handle, within, now).await?;
-        self.asking(&request, now).await?;
+        let (tenant, _) = self.asking(&request, now).await?;
         let error = error.unwrap_or("access_denied");
         if !DENIALS.contains(&error) {
             let why = [
@@ -332,13 +338,8 @@ impl<H: Host> Issuer<H> {
             uri: request.redirect_uri.as_str(),
             state: request.state.as_deref(),
         };
-        self.answered(&back, &request.tenant, ("error", error))
-    }
-
-    /// Where to send the browser with the answer.
-    fn answered(&self, back: &Redirection<'_>, tenant: &TenantName, answer: (&str, &str)) -> Done {
-        let redirect_to = back.to(&[answer], &self.identifier(tenant));
-        Ok(json::write(&Answered { redirect_to })?)
+        let issuer = self.identifier_in(&request.tenant, &tenant.id, &request.realm);
+        answered(&back, &issuer, ("error", error))
     }
 
     async fn open(
@@ -390,6 +391,12 @@ impl<H: Host> Issuer<H> {
         }
         Ok((tenant, client))
     }
+}
+
+/// Where to send the browser with the answer.
+fn answered(back: &Redirection<'_>, issuer: &str, answer: (&str, &str)) -> Done {
+    let redirect_to = back.to(&[answer], issuer);
+    Ok(json::write(&Answered { redirect_to })?)
 }
 
 /// The name of a user, as the login page gives it.

@@ -29,6 +29,7 @@ pub(crate) async fn issue<H: Host>(
         subject: client.client_id.as_str(),
         roles: Some(&granted.roles),
         scope: &scope,
+        names: &granted.roles,
         session: None,
         claims: None,
         grant_type: GrantType::ClientCredentials,
@@ -41,5 +42,6 @@ pub(crate) async fn issue<H: Host>(
         scope,
         refresh_token: None,
         refresh_token_expires_in: None,
+        api,
     })
 }

@@ -61,6 +61,9 @@ pub struct Terms {
     pub(crate) api: Option<ApiUri>,
     /// The scopes that it is to carry; all that were granted on the API otherwise.
     pub(crate) scopes: Option<Vec<RoleName>>,
+    /// Where it is presented: the standard's endpoints have no name.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) realm: String,
 }
 
 /// What a code is bound to.
@@ -146,6 +149,8 @@ pub enum Refusal {
     RedirectUri,
     /// The verifier does not fit the challenge.
     Verifier,
+    /// The grant was opened in another dialect, or under another policy.
+    Realm,
     /// The grant is not for that API.
     Api,
     /// More scopes than were granted.
@@ -156,7 +161,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Every refusal.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Unknown,
         Self::Forged,
         Self::Foreign,
@@ -167,6 +172,7 @@ impl Refusal {
         Self::Ahead,
         Self::RedirectUri,
         Self::Verifier,
+        Self::Realm,
         Self::Api,
         Self::Scope,
         Self::Corrupt,
@@ -186,6 +192,7 @@ impl Refusal {
             Self::Ahead => "grant_ahead",
             Self::RedirectUri => "grant_redirect_uri",
             Self::Verifier => "grant_verifier",
+            Self::Realm => "grant_realm",
             Self::Api => "grant_api",
             Self::Scope => "grant_scope",
             Self::Corrupt => "grant_corrupt",
@@ -214,6 +221,8 @@ record!(Terms {
     epochs = "epochs",
     api = "api",
     scopes = "scopes",
+} default {
+    realm = "realm",
 });
 
 record!(Binding {

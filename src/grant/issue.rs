@@ -6,15 +6,16 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 
 use crate::api::{Api, ApiUri, RoleName};
 use crate::client::{Application, GrantType};
+use crate::dialect::{Realm, STANDARD};
 use crate::directory::{LoadedRing, Tenant, TenantName};
 use crate::entropy;
 use crate::error::Reason;
 use crate::event::{Event, EventSink, Kind};
 use crate::issuer::{Host, Issuer};
 use crate::json::Object;
-use crate::key::{Signer, TenantKeys};
+use crate::key::{Algorithm, Signer, TenantKeys};
 use crate::time::UnixTime;
-use crate::token::AccessToken;
+use crate::token::{AccessToken, InRealm};
 
 /// An authenticated client, in its tenant.
 #[derive(Clone, Copy)]
@@ -24,6 +25,10 @@ pub(crate) struct Party<'a> {
     pub(crate) client: &'a Application,
     /// The keys of the tenant.
     pub(crate) keys: &'a TenantKeys,
+    /// Where the request has come in, if not at the standard's endpoints.
+    pub(crate) realm: Option<&'a Realm>,
+    /// Whether the client has proved who it is, in place of only saying so.
+    pub(crate) has_proof: bool,
 }
 
 /// Tokens and what is said beside them.
@@ -35,6 +40,8 @@ pub(crate) struct Issued {
     pub(crate) refresh_token: Option<String>,
     /// Seconds.
     pub(crate) refresh_token_expires_in: Option<u64>,
+    /// What the access token is for.
+    pub(crate) api: Rc<Api>,
 }
 
 /// What an access token says beside what follows from party and API.
@@ -43,6 +50,8 @@ pub(crate) struct Content<'a> {
     /// App roles: for a client that acts for itself.
     pub(crate) roles: Option<&'a [RoleName]>,
     pub(crate) scope: &'a str,
+    /// What is granted, by its names.
+    pub(crate) names: &'a [RoleName],
     /// The grant that it comes from.
     pub(crate) session: Option<&'a str>,
     /// What the login page said of the user.
@@ -77,6 +86,32 @@ impl Party<'_> {
         })
     }
 
+    /// What a token of Entra or B2C says beyond the others.
+    fn in_realm<'a>(
+        &self,
+        realm: &'a Realm,
+        api: &Api,
+        content: &Content<'_>,
+        opaque: [u8; 32],
+    ) -> InRealm<'a> {
+        let opaque = opaque.split_at(16);
+        let names: Vec<&str> = content.names.iter().map(RoleName::as_str).collect();
+        // A user is never taken for an application, whatever the two are called.
+        let kind = if content.roles.is_some() {
+            "application"
+        } else {
+            "user"
+        };
+        InRealm {
+            oid: realm.object_id(kind, content.subject),
+            proof: if self.has_proof { "1" } else { "0" },
+            policy: realm.policy.as_deref(),
+            names: names.join(" "),
+            has_id_type: api.optional_claims.iter().any(|claim| claim == "idtyp"),
+            opaque: [opaque.0, opaque.1].map(Base64UrlUnpadded::encode_string),
+        }
+    }
+
     /// Signs an access token for the API, with the key of its algorithm or, while that has none that
     /// signs, with another of the tenant. Returns it with the seconds that it lives.
     pub(crate) async fn mint<H: Host>(
@@ -87,7 +122,12 @@ impl Party<'_> {
         content: &Content<'_>,
         now: UnixTime,
     ) -> Result<(String, u32), Reason> {
-        let algorithm = api.algorithm.unwrap_or(self.tenant.algorithm);
+        // Microsoft's clients and validators know no other.
+        let realm = if H::DIALECTS { self.realm } else { None };
+        let algorithm = match realm {
+            Some(_) => Algorithm::Rs256,
+            None => api.algorithm.unwrap_or(self.tenant.algorithm),
+        };
         let lifetime = api
             .access_token_lifetime
             .unwrap_or(self.tenant.access_token_lifetime);
@@ -95,18 +135,20 @@ impl Party<'_> {
         let expires_in = u32::try_from(left).map_or(lifetime, |left| lifetime.min(left));
         let jti: [u8; 16] = entropy::bytes(issuer.host().entropy())?;
         let jti = Base64UrlUnpadded::encode_string(&jti);
+        let issuer_id = issuer.identifier(self.tenant_name);
         let token = AccessToken {
-            iss: &issuer.identifier(self.tenant_name),
+            shape: &STANDARD,
+            iss: &issuer_id,
             sub: content.subject,
-            aud: &api.identifier,
+            aud: api.identifier.as_str(),
             client_id: &self.client.client_id,
-            azp: &self.client.client_id,
             jti: &jti,
             roles: content.roles,
             scope: content.scope,
             tid: &self.tenant.id,
             sid: content.session,
             claims: content.claims,
+            realm: None,
         };
         if !ring.ring.has(algorithm) {
             // The API may be newer than the ring that is cached here, and its first key with it.
@@ -120,7 +162,28 @@ impl Party<'_> {
         let key = issuer
             .signing_key(&ring, self.tenant_name, &api.algorithms(self.tenant), now)
             .await?;
-        let unsigned = token.unsigned(key.algorithm, &key.kid, now, expires_in)?;
+        let unsigned = match realm {
+            None => token.unsigned(key.algorithm, &key.kid, now, expires_in)?,
+            Some(_) if !H::DIALECTS || key.algorithm != algorithm => {
+                return Err(Reason::NoSigningKey(algorithm.name()));
+            }
+            Some(realm) => {
+                let entropy = issuer.host().entropy();
+                let in_realm = self.in_realm(realm, api, content, entropy::bytes(entropy)?);
+                let is_v1 = realm.speaks_v1(api);
+                let (iss, app_id) = (realm.issuer(issuer.base_url(), is_v1), realm.app_id(api));
+                let token = AccessToken {
+                    shape: realm.shape(api),
+                    iss: &iss,
+                    sub: content.roles.map_or(token.sub, |_| &in_realm.oid),
+                    aud: if is_v1 { token.aud } else { &app_id },
+                    roles: token.roles.filter(|roles| !roles.is_empty()),
+                    realm: Some(&in_realm),
+                    ..token
+                };
+                token.unsigned(key.algorithm, &key.kid, now, expires_in)?
+            }
+        };
         let token = issuer.sign(&key, unsigned).await?;
         let events = issuer.host().events();
         if events.wants_issuances() {

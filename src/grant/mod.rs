@@ -54,12 +54,17 @@ pub(crate) enum TokenRequest {
 }
 
 impl TokenRequest {
-    /// Reads the grant of this type from a form.
-    pub(crate) fn parse(grant_type: GrantType, form: &Form) -> Result<Self, Reason> {
-        let exchange = |purpose, name, binding| {
+    /// Reads the grant of this type from a form. `asked` is its target where a dialect has its own way to
+    /// name one.
+    pub(crate) fn parse(
+        grant_type: GrantType,
+        form: &Form,
+        asked: Option<Target>,
+    ) -> Result<Self, Reason> {
+        let exchange = |purpose, name, binding, asked: Option<Target>| {
             let text = form.get(name).ok_or(Reason::ParameterMissing(name))?;
             let token = GrantToken::parse(purpose, text).ok_or(Reason::GrantTokenMalformed)?;
-            let target = target(form)?;
+            let target = asked.map_or_else(|| target(form), Ok)?;
             Ok(Self::Exchange(Exchange {
                 token,
                 target,
@@ -67,8 +72,11 @@ impl TokenRequest {
             }))
         };
         match grant_type {
-            GrantType::ClientCredentials => Ok(Self::ClientCredentials(target(form)?)),
-            GrantType::RefreshToken => exchange(Purpose::Refresh, "refresh_token", None),
+            GrantType::ClientCredentials => {
+                let target = asked.map_or_else(|| target(form), Ok)?;
+                Ok(Self::ClientCredentials(target))
+            }
+            GrantType::RefreshToken => exchange(Purpose::Refresh, "refresh_token", None, asked),
             GrantType::AuthorizationCode => {
                 let missing = Reason::ParameterMissing("code_verifier");
                 let verifier = form.get("code_verifier").ok_or(missing)?;
@@ -79,7 +87,7 @@ impl TokenRequest {
                     redirect_uri: form.get("redirect_uri").map(str::to_owned),
                     verifier: verifier.to_owned(),
                 };
-                exchange(Purpose::Code, "code", Some(binding))
+                exchange(Purpose::Code, "code", Some(binding), asked)
             }
         }
     }

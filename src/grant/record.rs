@@ -52,6 +52,10 @@ pub struct Grant {
     salt: Id,
     epochs: Epochs,
     user_epoch: u64,
+    /// Where it was opened, and the only place where its tokens are taken: no name stands for the standard's
+    /// endpoints.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    realm: String,
 }
 
 /// The scopes that were granted on one API.
@@ -118,6 +122,7 @@ pub(crate) struct Consent {
     pub(crate) claims: Object,
     pub(crate) redirect_uri: Option<String>,
     pub(crate) challenge: String,
+    pub(crate) realm: String,
 }
 
 /// What a command does to a grant.
@@ -165,6 +170,7 @@ impl Grant {
             salt,
             epochs,
             user_epoch,
+            realm: consent.realm,
         }
     }
 
@@ -229,6 +235,7 @@ impl Grant {
         now: UnixTime,
     ) -> Result<Transition, Refusal> {
         self.check(presented, Purpose::Code)?;
+        self.check_realm(terms)?;
         // Whoever lacks the verifier has not used the code: nothing is burnt, nothing revoked.
         if binding.redirect_uri != self.code.redirect_uri {
             return Err(Refusal::RedirectUri);
@@ -263,6 +270,7 @@ impl Grant {
         now: UnixTime,
     ) -> Result<Transition, Refusal> {
         self.check(presented, Purpose::Refresh)?;
+        self.check_realm(terms)?;
         let (current, rotated_at) = match self.state {
             State::Revoked { .. } => return Err(Refusal::Revoked),
             State::Pending {} => return Err(Refusal::Ahead),
@@ -284,8 +292,11 @@ impl Grant {
         }
         if given == current {
             let (generation, rotated_at) = match terms.policy.mode {
-                RefreshMode::Rotate => (current.checked_add(1).ok_or(Refusal::Expired)?, now),
                 RefreshMode::Reusable => (current, rotated_at),
+                RefreshMode::Dialect if !self.realm.is_empty() => (current, rotated_at),
+                RefreshMode::Rotate | RefreshMode::Dialect => {
+                    (current.checked_add(1).ok_or(Refusal::Expired)?, now)
+                }
             };
             return self.used(generation, rotated_at, presented, terms, now);
         }
@@ -317,6 +328,16 @@ impl Grant {
             return Err(Refusal::Foreign);
         }
         Ok(())
+    }
+
+    /// Whether it is presented where it was opened. A token that rotates there must not be replayed where it
+    /// would not.
+    fn check_realm(&self, terms: &Terms) -> Result<(), Refusal> {
+        if terms.realm == self.realm {
+            Ok(())
+        } else {
+            Err(Refusal::Realm)
+        }
     }
 
     /// Whether everything that was born when this grant was has been revoked.
@@ -460,6 +481,8 @@ record!(Grant {
     salt = "salt",
     epochs = "epochs",
     user_epoch = "userEpoch",
+} default {
+    realm = "realm",
 });
 
 record!(GrantedScopes {

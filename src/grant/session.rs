@@ -47,6 +47,9 @@ impl Exchange {
         let terms = Terms {
             api: target.api,
             scopes: target.roles,
+            realm: party
+                .realm
+                .map_or_else(String::new, |realm| realm.name.clone()),
             ..terms(party.tenant, party.client)
         };
         let grant_type = match binding {
@@ -82,11 +85,13 @@ impl Exchange {
         if scopes.is_empty() {
             return Err(Reason::ScopeWithdrawn);
         }
-        let scope = Granted { roles: scopes }.scope(&issue.api);
+        let granted = Granted { roles: scopes };
+        let scope = granted.scope(&issue.api);
         let content = Content {
             subject: &issue.subject,
             roles: None,
             scope: &scope,
+            names: &granted.roles,
             session: Some(&place.session()),
             claims: Some(&issue.claims),
             grant_type,
@@ -103,6 +108,7 @@ impl Exchange {
             scope,
             refresh_token,
             refresh_token_expires_in: issue.refresh.map(|next| next.expires.since(now)),
+            api,
         })
     }
 }
@@ -171,6 +177,7 @@ pub(crate) fn terms(tenant: &Tenant, client: &Application) -> Terms {
         epochs: epochs(tenant, client),
         api: None,
         scopes: None,
+        realm: String::new(),
     }
 }
 

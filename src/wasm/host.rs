@@ -220,6 +220,8 @@ impl WasmHost {
 }
 
 impl Host for WasmHost {
+    const DIALECTS: bool = cfg!(feature = "dialects");
+
     type Store = WasmStore;
     type Grants = WasmStore;
     type Signer = Self;

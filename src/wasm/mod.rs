@@ -86,7 +86,12 @@ impl HeaderBlocks {
         }
         // An address or a version is never the same twice, and seconds to wait seldom: they take no place,
         // and push nothing out.
-        let passes = |name| matches!(name, "location" | "etag" | "retry-after");
+        let passes = |name| {
+            matches!(
+                name,
+                "location" | "etag" | "retry-after" | "x-ms-request-id"
+            )
+        };
         let is_new = headers.iter().any(|(name, _)| passes(*name));
         if is_new {
             host.headers(Self::MOST, &lines(headers));
@@ -179,7 +184,7 @@ impl Engine {
 
     /// Starts a request. `head` is method, URL, content type, authorization and the client's address, a
     /// line each, and for the administration two more: `If-Match` and `Idempotency-Key`, after an equals
-    /// sign if the header is there. `body` is the whole body unless `broken` says that it was too large
+    /// sign if the header is there; then `client-request-id`, where the URL is one of Microsoft's. `body` is the whole body unless `broken` says that it was too large
     /// (1) or broke off (2); `now` is in seconds. The answer goes to `call` through [`JsHost`], now or
     /// after a resumption.
     pub fn start(&self, call: JsValue, head: String, body: Vec<u8>, broken: u8, now: f64) {
@@ -189,7 +194,7 @@ impl Engine {
         let call = Rc::new(call);
         let (issuer, host, answered) = self.handles(&call);
         self.spawn(call, now, async move {
-            let mut lines = head.splitn(7, '\n');
+            let mut lines = head.splitn(8, '\n');
             let mut line = || lines.next().unwrap_or_default();
             let given = |text: &&str| !text.is_empty();
             let request = Request {
@@ -200,6 +205,7 @@ impl Engine {
                 address: Some(line()).filter(given),
                 if_match: line().strip_prefix('='),
                 idempotency_key: line().strip_prefix('='),
+                correlation: Some(line()).filter(given),
                 body: match broken {
                     0 => Body::Whole(&body),
                     1 => Body::TooLarge,

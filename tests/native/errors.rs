@@ -27,6 +27,7 @@ macro_rules! reasons {
 reasons! {
     Reason::UnknownPath => Reason::UnknownPath,
     Reason::UnknownTenant => Reason::UnknownTenant,
+    Reason::NoTenantNamed => Reason::NoTenantNamed,
     Reason::Method(_) => Reason::Method("POST".into()),
     Reason::ContentType => Reason::ContentType,
     Reason::BodyTooLarge => Reason::BodyTooLarge,
@@ -54,6 +55,7 @@ reasons! {
     Reason::PublicClient => Reason::PublicClient,
     Reason::ScopeCharacters => Reason::ScopeCharacters,
     Reason::ScopeUnknown => Reason::ScopeUnknown,
+    Reason::NotDefault => Reason::NotDefault,
     Reason::DefaultNotAlone => Reason::DefaultNotAlone,
     Reason::SeveralApis => Reason::SeveralApis,
     Reason::ScopeOutsideResource => Reason::ScopeOutsideResource,

@@ -16,6 +16,7 @@ mod authorization_code;
 mod budget;
 mod caching;
 mod contract;
+mod entra;
 mod errors;
 mod events;
 mod grant_model;

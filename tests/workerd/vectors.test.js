@@ -16,10 +16,11 @@ before(async () => {
 });
 after(() => worker.stop());
 
-for (const file of ["token-endpoint", "metadata", "grants"]) {
+for (const file of ["token-endpoint", "metadata", "grants", "entra"]) {
   /** @type {import("../vectors.js").Vectors} */
-  const { cases } = json(`tests/vectors/${file}.json`);
+  const { cases, directory: more = [] } = json(`tests/vectors/${file}.json`);
   describe(file, () => {
+    before(() => setUp(worker.admin, { ...directory, commands: more }));
     for (const vector of cases) {
       test(vector.name, () => run(worker.fetch, directory.baseUrl, vector));
     }

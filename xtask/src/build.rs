@@ -53,7 +53,7 @@ struct Module {
 
 const TOKENS: Module = Module {
     name: "edgemint",
-    feature: "tokens",
+    feature: "tokens dialects",
     profile: "release",
     inlining: 48,
     budget: 150_000,

@@ -169,7 +169,7 @@ fn lints() -> Result<Count> {
         shipped.args(["--features", module]).args(WASM).args(DENY);
         shipped
     };
-    let (tokens, administration) = (shipped("tokens"), shipped("administration"));
+    let (tokens, administration) = (shipped("tokens dialects"), shipped("administration"));
     let mut docs = command("cargo", &["doc", "--quiet", "--no-deps", "--workspace"]);
     docs.env("RUSTDOCFLAGS", "--deny warnings");
     // The fuzz targets are a workspace of their own: compiled here so that they do not rot.

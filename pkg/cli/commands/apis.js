@@ -56,6 +56,9 @@ async function showApi(api) {
         "tokens live",
         api.accessTokenLifetime ? duration(api.accessTokenLifetime) : "as long as the tenant's",
       ],
+      ["client id", api.appId ?? ""],
+      ["token version", `${api.requestedAccessTokenVersion ?? ""}`],
+      ["optional claims", (api.optionalClaims ?? []).join(" ")],
       ["created", time(api.createdAt)],
     ]),
   );
@@ -74,6 +77,9 @@ const members = /** @type {const} */ ({
     describe: "Of its tokens; as the tenant says by default",
   },
   "access-token-lifetime": { type: "string", describe: "15m, 1h; `tenant` for as the tenant says" },
+  "app-id": { type: "string", describe: "Its client id for Entra and B2C: a UUID" },
+  "token-version": { type: "number", choices: [1, 2], describe: "Of its tokens from Entra" },
+  idtyp: { type: "boolean", describe: "Tell applications apart in its tokens from Entra" },
 });
 
 /** @param {any} argv */
@@ -85,6 +91,9 @@ function bodyOf(argv) {
     algorithm: argv.algorithm === "tenant" ? null : argv.algorithm,
     accessTokenLifetime:
       lifetime === "tenant" ? null : secondsOf("access-token-lifetime", lifetime),
+    appId: argv.appId,
+    requestedAccessTokenVersion: argv.tokenVersion,
+    optionalClaims: argv.idtyp === undefined ? undefined : argv.idtyp ? ["idtyp"] : [],
   };
 }
 

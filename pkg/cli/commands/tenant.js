@@ -41,6 +41,9 @@ const showTenant = (one) =>
       ["algorithm", one.algorithm],
       ["tokens live", duration(one.accessTokenLifetime)],
       ["login page", one.loginUrl ?? ""],
+      ["entra", one.entra ? "yes" : "no"],
+      ["domains", (one.domains ?? []).join(" ")],
+      ["policies", (one.policies ?? []).join(" ")],
       ["created", time(one.createdAt)],
     ]),
   );
@@ -50,6 +53,17 @@ const members = /** @type {const} */ ({
   algorithm: { choices: ALGORITHMS, describe: "Of its tokens" },
   "access-token-lifetime": { type: "string", describe: "15m, 1h" },
   "login-url": { type: "string", describe: "The page that signs users in" },
+  entra: { type: "boolean", describe: "Answer at the endpoints of Entra, too" },
+  domain: {
+    type: "string",
+    array: true,
+    describe: "A domain that names it in URLs of Entra and B2C; several times, and \"\" for none",
+  },
+  policy: {
+    type: "string",
+    array: true,
+    describe: "A policy for which it answers at the endpoints of B2C; likewise",
+  },
 });
 
 /** @param {any} argv */
@@ -58,6 +72,9 @@ const bodyOf = (argv) => ({
   algorithm: argv.algorithm,
   accessTokenLifetime: secondsOf("access-token-lifetime", argv.accessTokenLifetime),
   loginUrl: argv.loginUrl === "" ? null : argv.loginUrl,
+  entra: argv.entra,
+  domains: argv.domain?.filter(Boolean),
+  policies: argv.policy?.filter(Boolean),
 });
 
 /** @param {Yargs} cli */

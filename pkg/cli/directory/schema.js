@@ -30,7 +30,7 @@
 export const ALGORITHMS = ["ES256", "EdDSA", "RS256"];
 export const GRANT_TYPES = ["authorization_code", "client_credentials", "refresh_token"];
 export const KINDS = ["confidential", "public"];
-export const MODES = ["rotate", "reusable"];
+export const MODES = ["rotate", "reusable", "dialect"];
 
 /** The members of a tenant. @type {Record<string, Comparison>} */
 export const TENANT = {
@@ -38,6 +38,9 @@ export const TENANT = {
   algorithm: "value",
   accessTokenLifetime: "value",
   loginUrl: "value",
+  entra: "value",
+  domains: "set",
+  policies: "set",
 };
 
 /** The members of an API, beside its identifier. @type {Record<string, Comparison>} */
@@ -48,6 +51,9 @@ export const API = {
   assignmentRequired: "value",
   algorithm: "value",
   accessTokenLifetime: "value",
+  appId: "value",
+  requestedAccessTokenVersion: "value",
+  optionalClaims: "set",
 };
 
 /**
@@ -176,6 +182,9 @@ export const tenant = mapOf({
   algorithm: oneOf(ALGORITHMS),
   accessTokenLifetime: seconds,
   loginUrl: orNull(text),
+  entra: flag,
+  domains: setOf(text),
+  policies: setOf(text),
 });
 
 const declaredOnce = setOf(declared, (item) => item?.value);
@@ -189,6 +198,9 @@ export const api = mapOf(
     assignmentRequired: flag,
     algorithm: orNull(oneOf(ALGORITHMS)),
     accessTokenLifetime: orNull(seconds),
+    appId: text,
+    requestedAccessTokenVersion: orNull(must("1 or 2", (value) => value === 1 || value === 2)),
+    optionalClaims: setOf(oneOf(["idtyp"])),
   },
   ["identifier"],
 );

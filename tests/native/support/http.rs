@@ -16,6 +16,7 @@ pub(crate) struct Call {
     if_match: Option<String>,
     idempotency_key: Option<String>,
     address: Option<String>,
+    correlation: Option<String>,
     form: Vec<(String, String)>,
     raw_body: Option<Sent>,
     encoded: Vec<u8>,
@@ -52,6 +53,7 @@ impl Call {
             if_match: None,
             idempotency_key: None,
             address: None,
+            correlation: None,
             form: Vec::new(),
             raw_body: None,
             encoded: Vec::new(),
@@ -105,6 +107,12 @@ impl Call {
     /// Comes from this address.
     pub(crate) fn from(mut self, address: &str) -> Self {
         self.address = Some(address.to_owned());
+        self
+    }
+
+    /// Calls the request by this name.
+    pub(crate) fn correlation(mut self, id: &str) -> Self {
+        self.correlation = Some(id.to_owned());
         self
     }
 
@@ -162,6 +170,7 @@ impl Call {
             if_match: self.if_match.as_deref(),
             idempotency_key: self.idempotency_key.as_deref(),
             address: self.address.as_deref(),
+            correlation: self.correlation.as_deref(),
             body: match self.raw_body {
                 None | Some(Sent::Bytes) => Body::Whole(&self.encoded),
                 Some(Sent::TooLarge) => Body::TooLarge,
