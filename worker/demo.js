@@ -7,6 +7,12 @@ import { Client, bootstrap, pathOf } from "../pkg/cli/client.js";
 
 export const TENANT = "demo";
 export const API = "api://orders";
+/** An API as it was registered at Microsoft years ago: its tokens are of version 1. */
+export const API_V1 = "api://warehouse";
+/** A domain of the tenant's own: its clients may name it instead of the tenant. */
+export const DOMAIN = "demo.example";
+/** The policy by which users sign in: what Azure AD B2C calls a user flow. */
+export const POLICY = "B2C_1_signin";
 /** What the demo application asks of users. */
 export const USER_SCOPE = `${API}/Orders.Read ${API}/Orders.Write`;
 /** Who the session belongs to that is made at every start. */
@@ -72,7 +78,10 @@ export async function createDemo(admin) {
   const grant = (clientId, api, roles) =>
     admin.request("PUT", pathOf("applications", clientId, "assignments", api), { body: { roles } });
 
-  await admin.request("PATCH", "/tenant", { body: { displayName: "Demo" } });
+  // Microsoft's clients know RS256 only. Its key signs at once: nobody has copies of this ring yet.
+  await create("/keys", { algorithm: "RS256", starts: 0 });
+  const tenant = { displayName: "Demo", entra: true, domains: [DOMAIN], policies: [POLICY] };
+  await admin.request("PATCH", "/tenant", { body: tenant });
   await api({
     identifier: API,
     displayName: "Orders",
@@ -90,8 +99,15 @@ export async function createDemo(admin) {
     displayName: "Invoices",
     roles: [{ value: "Invoices.Read.All", displayName: "Read every invoice" }],
   });
+  await api({
+    identifier: API_V1,
+    displayName: "Warehouse",
+    roles: [{ value: "Stock.Read.All", displayName: "Read the stock" }],
+    requestedAccessTokenVersion: 1,
+  });
   const service = await confidential({ displayName: "Importer" });
   await grant(service.clientId, API, ["Orders.Read.All"]);
+  await grant(service.clientId, API_V1, ["Stock.Read.All"]);
   const login = await confidential({ displayName: "Login page" });
   await grant(login.clientId, "urn:edgemint:admin", ["Authorization.ReadWrite.All"]);
   const grantTypes = ["authorization_code", "refresh_token"];
@@ -112,6 +128,27 @@ export async function place(admin, kept, { loginUrl, redirectUri }) {
     const body = { redirectUris: [redirectUri] };
     await admin.request("PATCH", pathOf("applications", clientId), { body });
   }
+}
+
+/**
+ * What Microsoft's clients are told: ids that are GUIDs, as they expect.
+ * @param {Admin} admin @param {string} origin
+ */
+export async function entraFacts(admin, origin) {
+  /** @param {string} path @returns {Promise<any>} */
+  const read = async (path) => (await admin.request("GET", path)).body;
+  const { id, entra } = await read("/tenant");
+  if (entra !== true) throw new Error("the demo tenant does not speak Entra");
+  const { appId } = await read(pathOf("apis", API));
+  return {
+    tenant: TENANT,
+    tenant_id: id,
+    domain: DOMAIN,
+    entra_authority: `${origin}/${id}`,
+    api_app_id: appId,
+    api_v1: API_V1,
+    b2c_policy: POLICY,
+  };
 }
 
 /** PKCE by hand: RFC 7636 section 4. */

@@ -2,13 +2,15 @@
 
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { getCACertificates, setDefaultCACertificates } from "node:tls";
 import { parseArgs, parseEnv, styleText } from "node:util";
 import { appServer } from "../examples/login/app.js";
 import { authorizations } from "../examples/login/authorizations.js";
 import { loginServer } from "../examples/login/server.js";
 import { listen } from "../examples/login/web.js";
+import { certificateIn } from "./certificate.js";
 import {
   ADMIN_SCOPE,
   API,
@@ -18,6 +20,7 @@ import {
   administration,
   authorizationUrl,
   createDemo,
+  entraFacts,
   firstAdministrator,
   pkce,
   place,
@@ -37,10 +40,12 @@ const { values } = parseArgs({
     port: { type: "string", default: "8787" },
     state: { type: "string", default: ".edgemint/state" },
     facts: { type: "string", default: ".edgemint/demo.json" },
+    https: { type: "boolean", default: false },
   },
 });
 const port = Number(values.port);
-const { state, facts: FACTS } = values;
+const { facts: FACTS, https } = values;
+const state = resolve(values.state);
 
 /** Ends with a message and no stack trace. @param {string} message @returns {never} */
 function fail(message) {
@@ -70,6 +75,9 @@ function show(facts) {
   const bold = (/** @type {string} */ text) => styleText("bold", text);
   const lines = (/** @type {string[]} */ ...parts) => parts.join(" \\\n    ");
   const { verifier, challenge } = pkce();
+  const curl = https ? `curl -s --cacert '${facts.certificate}'` : "curl -s";
+  // Node reads it once, when it starts.
+  const trust = https ? `\n  export NODE_EXTRA_CA_CERTS='${facts.certificate}'` : "";
   const client = `${facts.confidential_client_id}:${facts.confidential_client_secret}`;
   const [userScope] = facts.user_scope.split(" ");
   console.log(`
@@ -85,7 +93,17 @@ ${bold(styleText("green", "edgemint"))} is running at ${bold(facts.base_url)}; C
 ${bold("Get a token for a service")}
 
   ${lines(
-    `curl -s ${facts.token_endpoint}`,
+    `${curl} ${facts.token_endpoint}`,
+    "-d grant_type=client_credentials",
+    `-d client_id=${facts.client_id}`,
+    `-d client_secret=${facts.client_secret}`,
+    `-d scope=${facts.scope}`,
+  )}
+
+${bold("The same as Microsoft Entra ID's clients ask for it")}${https ? "" : " (its libraries need --https)"}
+
+  ${lines(
+    `${curl} ${facts.entra_authority}/oauth2/v2.0/token`,
     "-d grant_type=client_credentials",
     `-d client_id=${facts.client_id}`,
     `-d client_secret=${facts.client_secret}`,
@@ -100,7 +118,7 @@ ${bold("Sign in as a user")}
 ${bold("Refresh")} (a session of ${DEMO_USER.name} is there already; each answer brings the next token)
 
   ${lines(
-    `curl -s ${facts.token_endpoint}`,
+    `${curl} ${facts.token_endpoint}`,
     `-u ${client}`,
     "-d grant_type=refresh_token",
     `-d refresh_token=${facts.refresh_token}`,
@@ -109,7 +127,7 @@ ${bold("Refresh")} (a session of ${DEMO_USER.name} is there already; each answer
 ${bold("Get a code without a browser")}, by the same login page, and redeem it
 
   jar=$(mktemp)
-  login=$(${lines("curl -s -o /dev/null -w '%{redirect_url}'", `'${authorizationUrl(facts, challenge)}'`)})
+  login=$(${lines(`${curl} -o /dev/null -w '%{redirect_url}'`, `'${authorizationUrl(facts, challenge)}'`)})
   seal=$(curl -s -c $jar "$login" | sed -n 's/.*name="seal" value="\\([^"]*\\)".*/\\1/p')
   back=$(${lines(
     `curl -s -b $jar -o /dev/null -w '%{redirect_url}' ${facts.login_url}`,
@@ -119,7 +137,7 @@ ${bold("Get a code without a browser")}, by the same login page, and redeem it
   rm $jar
   code=$(echo "$back" | sed 's/.*[?&]code=\\([^&]*\\).*/\\1/')
   ${lines(
-    `curl -s ${facts.token_endpoint}`,
+    `${curl} ${facts.token_endpoint}`,
     `-u ${client}`,
     `-d grant_type=authorization_code -d code=$code -d redirect_uri=${facts.redirect_uri}`,
     `-d code_verifier=${verifier}`,
@@ -129,7 +147,7 @@ ${bold("Administer it")}
 
   export EDGEMINT_URL=${facts.base_url} EDGEMINT_TENANT=${TENANT}
   export EDGEMINT_CLIENT_ID=${facts.admin_client_id}
-  export EDGEMINT_CLIENT_SECRET=${facts.admin_client_secret}
+  export EDGEMINT_CLIENT_SECRET=${facts.admin_client_secret}${trust}
   npx edgemint apps list
   npx edgemint events --follow
 
@@ -137,7 +155,7 @@ ${bold("What to try next")}
 
   - a role that was not granted (invalid_scope): scope=${facts.api}/Orders.Write.All
   - one role only: scope=${facts.api}/Orders.Read.All
-  - the keys that an API verifies with: curl -s ${facts.jwks_uri}
+  - the keys that an API verifies with: ${curl} ${facts.jwks_uri}
   - an API that asks for the token: node examples/api.js
   - a refresh token that is spent, more than 10 s later: its session ends (invalid_grant)
   - the same facts for a script: ${FACTS}
@@ -153,19 +171,19 @@ What happens from now on appears below, a line of JSON each: tokens, changes, re
 async function claim() {
   const running = join(state, "running.json");
   if (existsSync(running)) {
-    const other = JSON.parse(readFileSync(running, "utf8")).port;
-    const answers = await fetch(`http://127.0.0.1:${other}/healthz`).then(
+    const other = JSON.parse(readFileSync(running, "utf8"));
+    const answers = await fetch(`${other.url ?? `http://127.0.0.1:${other.port}`}/healthz`).then(
       (response) => response.ok,
       () => false,
     );
     if (answers) {
       fail(
-        `${state} is in use by the one at port ${other}; stop that one, or pass --state with ` +
+        `${state} is in use by the one at port ${other.port}; stop that one, or pass --state with ` +
           "another folder",
       );
     }
   }
-  write(running, JSON.stringify({ port }));
+  write(running, JSON.stringify({ port, url: baseUrl }));
 }
 
 /** Until the demo is shown, nobody asked for what is done: making it is not news, problems are. */
@@ -180,14 +198,23 @@ function isDone(line) {
 }
 
 const { key, ownBootstrapSecret } = secrets();
-const baseUrl = `http://127.0.0.1:${port}`;
+// Microsoft's clients take an authority by name.
+const baseUrl = https ? `https://localhost:${port}` : `http://127.0.0.1:${port}`;
 mkdirSync(state, { recursive: true });
+const tls = await certificateIn(state);
+// For what is asked of the worker from here, by login page and application too. Without --https as well:
+// the one that may be running has perhaps been started with it.
+setDefaultCACertificates([
+  ...getCACertificates("default"),
+  readFileSync(tls.certificate, "utf8"),
+]);
 await claim();
 const keptIn = join(state, "demo-application.json");
 /** Good once, and for a directory that has no administrator yet. */
 const bootstrapSecret = existsSync(keptIn) ? undefined : randomBytes(32).toString("base64url");
 const worker = localWorker({
   port,
+  tls: https ? tls : undefined,
   state,
   bindings: {
     BASE_URL: baseUrl,
@@ -258,6 +285,10 @@ await place(admin, kept, { loginUrl, redirectUri }).catch((error) =>
 );
 // The administrator's first token has made the worker remember the tenant, without its login page.
 if (bootstrapSecret !== undefined) await sleep(CACHE_TTL * 1000);
+const entra = await entraFacts(admin, baseUrl).catch((error) =>
+  fail(`${error.message}: it was changed, or made by an earlier version; remove ${state}`),
+);
+/** @type {Record<string, string>} */
 const facts = {
   base_url: baseUrl,
   issuer,
@@ -283,6 +314,8 @@ const facts = {
   admin_client_id: kept.admin.clientId,
   admin_client_secret: kept.admin.clientSecret,
   admin_scope: ADMIN_SCOPE,
+  ...entra,
+  ...(https && { certificate: tls.certificate }),
 };
 
 // The demo must work before it is shown.

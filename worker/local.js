@@ -15,16 +15,20 @@ const [, compatibilityDate] =
  * @property {Record<string, string | undefined>} bindings variables and secrets
  * @property {Record<string, { namespace_id: string, simple: { limit: number, period?: 10 | 60 } }>} [ratelimits]
  * @property {number} [port] on 127.0.0.1; a free one by default
+ * @property {{ certificate: string, key: string }} [tls] paths of both; plain HTTP by default
  * @property {string} [state] a folder that keeps what is stored; memory by default
  * @property {string} [entry] another module than the worker itself, from the project's root
  * @property {(line: string, failed: boolean) => void} onLine takes what the worker prints
  */
 
 /** Starts it; `ready` on what is returned tells where it listens. @param {LocalOptions} options */
-export function localWorker({ bindings, ratelimits, port = 0, state, entry = "worker/index.js", onLine }) {
+export function localWorker(options) {
+  const { bindings, ratelimits, port = 0, tls, state, entry = "worker/index.js", onLine } = options;
   return new Miniflare({
     host: "127.0.0.1",
     port,
+    httpsCertPath: tls?.certificate,
+    httpsKeyPath: tls?.key,
     log: new Log(LogLevel.NONE),
     compatibilityDate,
     modules: true,

@@ -134,7 +134,10 @@ function program(args) {
     .epilog(EPILOG);
 }
 
-const ARRAYS = new Set(["_", "role", "scope", "value", "grantType", "redirectUri", "introspects"]);
+/** What may be given several times. */
+const ARRAYS = new Set(
+  "_ role scope value grantType redirectUri introspects domain policy".split(" "),
+);
 
 /**
  * An option that takes one value, given twice, is a mistake.

@@ -222,6 +222,8 @@ test("app roles that stay keep the names that the file does not say", () => {
     roles: [{ value: "Orders.Read.All", displayName: "Read" }, { value: "New" }],
   });
   assert.equal(compare("api", { algorithm: null }, API), undefined);
+  assert.equal(compare("tenant", { entra: false }, {}), undefined, "it is shown only if it is true");
+  assert.deepEqual(compare("tenant", { entra: true }, {})?.patch, { entra: true });
 });
 
 test("assignments on APIs that the file does not name go with --prune only", () => {

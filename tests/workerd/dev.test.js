@@ -1,47 +1,31 @@
 // `cargo xtask dev` from where the build is done: the demo directory, its facts and its session, the
-// commands that it prints, a second start.
+// commands that it prints, a second start, and one over TLS.
 
 import assert from "node:assert/strict";
-import { execFile, spawn } from "node:child_process";
-import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
+import { execFile } from "node:child_process";
+import { X509Certificate } from "node:crypto";
+import { readFileSync, statSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { freePort, root } from "./world.js";
+import { startDev } from "../dev.js";
+import { freePort } from "./world.js";
 
 test("the demo is set up once, says its facts, and stops when its command is gone", async () => {
   const folder = await mkdtemp(join(tmpdir(), "edgemint-dev-"));
-  const [state, facts] = [join(folder, "state"), join(folder, "demo.json")];
   const port = await freePort(4);
-  /** Starts it, runs `act` on its facts and what it prints, closes its standard input. @param {(demo: any, printed: string) => Promise<void>} act */
-  async function run(act) {
-    await rm(facts, { force: true });
-    const options = ["worker/dev.js", "--port", `${port}`, "--state", state, "--facts", facts];
-    const child = spawn(process.execPath, options, {
-      cwd: root,
-      stdio: ["pipe", "pipe", "inherit"],
-    });
-    let printed = "";
-    child.stdout.setEncoding("utf8").on("data", (text) => (printed += text));
-    const exited = once(child, "exit");
-    for (let wait = 0; wait < 600 && !printed.includes("What to try next"); wait += 1) {
-      assert.equal(child.exitCode, null, printed);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
+  /** Starts it, runs `act` on its facts and what it prints, and stops it. @param {(demo: any, printed: string) => Promise<void>} act */
+  async function run(act, https = false) {
+    const { demo, printed, stop } = await startDev({ folder, port, https });
     try {
-      assert.ok(existsSync(facts), printed);
-      const demo = JSON.parse(readFileSync(facts, "utf8"));
       assert.ok(printed.includes(`-d client_id=${demo.client_id}`), printed);
       const before = printed.slice(0, printed.indexOf("is running at"));
       assert.ok(!before.includes('"kind":"done"'), `nothing but problems before it: ${before}`);
       await act(demo, printed);
     } finally {
-      child.stdin.end();
-      const [code] = await exited;
-      assert.equal(code, 0);
+      await stop();
     }
     for (const left of [port, port + 2, port + 3]) {
       await assert.rejects(fetch(`http://127.0.0.1:${left}/`), "nothing listens any more");
@@ -76,6 +60,7 @@ test("the demo is set up once, says its facts, and stops when its command is gon
         ...["confidential_client_secret", "redirect_uri", "user_scope", "demo_user", "login_url"],
         ...["app_url", "revocation_endpoint", "introspection_endpoint", "refresh_token"],
         ...["refresh_token_client_id", "admin_client_id", "admin_client_secret", "admin_scope"],
+        ...["tenant", "tenant_id", "domain", "entra_authority", "api_app_id", "api_v1", "b2c_policy"],
       ];
       assert.deepEqual(Object.keys(demo), members);
       before = demo;
@@ -113,6 +98,44 @@ test("the demo is set up once, says its facts, and stops when its command is gon
         "the session from before",
       );
     });
+
+    /** What another process makes of a request: it trusts what its environment says. @param {string} code @param {Record<string, string>} [told] */
+    const elsewhere = async (code, told) => {
+      const options = { env: { ...process.env, ...told } };
+      const { stdout } = await promisify(execFile)(process.execPath, ["-e", code], options);
+      return stdout;
+    };
+    /** @type {Buffer} */
+    let certificate;
+    await run(async (demo, printed) => {
+      assert.equal(demo.base_url, `https://localhost:${port}`);
+      assert.equal(demo.issuer, `${demo.base_url}/demo`);
+      assert.equal(demo.certificate, join(folder, "state", "https-cert.pem"));
+      assert.equal(demo.client_id, before.client_id, "it is the same directory");
+      certificate = readFileSync(demo.certificate);
+      const { subjectAltName, ca } = new X509Certificate(certificate);
+      assert.equal(subjectAltName, "DNS:localhost, IP Address:127.0.0.1, IP Address:0:0:0:0:0:0:0:1");
+      assert.equal(ca, false, "what trusts it trusts nothing more");
+      assert.equal(statSync(join(folder, "state", "https-key.pem")).mode & 0o777, 0o600);
+
+      const health = `fetch("${demo.base_url}/healthz")`;
+      const trusting = { NODE_EXTRA_CA_CERTS: demo.certificate };
+      const status = await elsewhere(`${health}.then(({ status }) => console.log(status))`, trusting);
+      assert.equal(status, "200\n");
+      const why = await elsewhere(`${health}.catch(({ cause }) => console.log(cause.code))`);
+      assert.equal(why, "DEPTH_ZERO_SELF_SIGNED_CERT\n", "nobody trusts it unasked");
+
+      const commands = [...printed.matchAll(/(?<=\n\n) {2}(?:curl |jar=)[^]*?(?=\n\n)/g)];
+      assert.equal(commands.length, 4, printed);
+      for (const [command] of commands) {
+        const { stdout } = await promisify(execFile)("sh", ["-ec", command]);
+        const { iss } = claimsOf(JSON.parse(stdout).access_token);
+        assert.ok(iss.startsWith(`${demo.base_url}/`), iss);
+      }
+    }, true);
+    await run(async (demo) => {
+      assert.deepEqual(readFileSync(demo.certificate), certificate, "it was kept");
+    }, true);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -34,6 +34,9 @@ enum Command {
         /// The folder that keeps its state from one start to the next
         #[arg(long, default_value = ".edgemint/state")]
         state: PathBuf,
+        /// Serve TLS on localhost, with a certificate of its own that is kept in the state folder
+        #[arg(long)]
+        https: bool,
         /// Run the wasm that ships instead of one that is quick to build
         #[arg(long)]
         release: bool,
@@ -59,8 +62,9 @@ fn main() -> Result<()> {
         Command::Dev {
             port,
             state,
+            https,
             release,
-        } => serve::dev(port, &state, release),
+        } => serve::dev(port, &state, https, release),
         Command::Test { only } => suite::test(&only),
         Command::Build => setup::build_tools().and_then(|()| build::package()),
         Command::Bench { arguments } => serve::bench(&arguments),

@@ -34,11 +34,6 @@ pub(crate) fn tools() -> PathBuf {
     root().join("target/tools")
 }
 
-/// `node_modules/...`.
-pub(crate) fn node_module(path: &str) -> PathBuf {
-    root().join("node_modules").join(path)
-}
-
 /// Runs a program to its end; its output goes where ours goes.
 pub(crate) fn run(mut command: Command) -> Result<()> {
     let name = describe(&command);

@@ -12,7 +12,7 @@ use crate::run::{command, describe, not_started};
 use crate::{build, setup};
 
 /// Runs the worker until it is stopped.
-pub(crate) fn dev(port: u16, state: &Path, release: bool) -> Result<()> {
+pub(crate) fn dev(port: u16, state: &Path, https: bool, release: bool) -> Result<()> {
     // Before anything takes long. The login page and the demo application follow the worker's port.
     for port in [port, port.saturating_add(2), port.saturating_add(3)] {
         if TcpListener::bind(("127.0.0.1", port)).is_err() {
@@ -29,10 +29,14 @@ pub(crate) fn dev(port: u16, state: &Path, release: bool) -> Result<()> {
     };
     built?;
     let (port, state) = (port.to_string(), state.to_string_lossy().into_owned());
-    until_stopped(command(
+    let mut worker = command(
         "node",
         &["worker/dev.js", "--port", &port, "--state", &state],
-    ))
+    );
+    if https {
+        worker.arg("--https");
+    }
+    until_stopped(worker)
 }
 
 /// Runs a benchmark on the wasm that ships: `directory` is that of a very large tenant.

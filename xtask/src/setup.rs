@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use crate::run::{command, node_module, output, root, run, tools, write};
+use crate::run::{command, output, root, run, tools, write};
 
 /// Tells a person what takes a while.
 pub(crate) fn step(what: &str) {
@@ -30,8 +30,22 @@ fn wasm_target() -> Result<()> {
 
 /// The packages of `package-lock.json`, when it has changed since they were installed.
 fn npm() -> Result<()> {
-    let lock = fs::read(root().join("package-lock.json"))?;
-    let stamp = node_module(".edgemint-lock");
+    npm_in(".", "npm packages", &[])
+}
+
+/// Microsoft's clients and middleware. None of them needs what its install scripts build.
+pub(crate) fn microsoft() -> Result<()> {
+    npm_in(
+        "tests/microsoft",
+        "Microsoft's npm packages",
+        &["--ignore-scripts"],
+    )
+}
+
+fn npm_in(folder: &str, what: &str, more: &[&str]) -> Result<()> {
+    let folder = root().join(folder);
+    let lock = fs::read(folder.join("package-lock.json"))?;
+    let stamp = folder.join("node_modules/.edgemint-lock");
     if fs::read(&stamp).is_ok_and(|installed| installed == lock) {
         return Ok(());
     }
@@ -49,11 +63,13 @@ fn npm() -> Result<()> {
             "Node 20 or later is needed with its npm, found `{version}`; install it and try again"
         );
     }
-    step("installing npm packages");
-    run(command(
+    step(&format!("installing {what}"));
+    let mut install = command(
         "npm",
         &["ci", "--no-audit", "--no-fund", "--loglevel=error"],
-    ))?;
+    );
+    install.args(more).current_dir(folder);
+    run(install)?;
     write(&stamp, lock)
 }
 

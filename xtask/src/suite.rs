@@ -32,6 +32,8 @@ pub(crate) enum Suite {
     Openapi,
     /// The npm package: what it holds, and used after installation
     Package,
+    /// Microsoft's clients and middleware, as they are, against the worker over TLS
+    Microsoft,
     /// A token verified by jsonwebtoken (Rust) from the worker's keys
     Interop,
     /// wrangler deploy --dry-run, and the documents' own checks
@@ -109,10 +111,10 @@ pub(crate) fn test(only: &[Suite]) -> Result<()> {
 impl Suite {
     /// Whether it tests the wasm that ships.
     fn uses_package(self) -> bool {
-        use Suite::{Browser, Deploy, Interop, Openapi, Package, Types, Workerd};
+        use Suite::{Browser, Deploy, Interop, Microsoft, Openapi, Package, Types, Workerd};
         matches!(
             self,
-            Types | Browser | Workerd | Openapi | Package | Interop | Deploy
+            Types | Browser | Workerd | Openapi | Package | Microsoft | Interop | Deploy
         )
     }
 
@@ -138,6 +140,12 @@ impl Suite {
                 node("tests/openapi/*.test.js")
             }
             Self::Package => node("tests/package/*.test.js"),
+            Self::Microsoft => {
+                setup::microsoft()?;
+                let mut total = check(command("tsc", &["--project", "tests/microsoft"]))?;
+                total.add(&node("tests/microsoft/*.test.js")?);
+                Ok(total)
+            }
             Self::Interop => count(command(
                 "cargo",
                 &["test", "--quiet", "--package", "interop"],
@@ -245,12 +253,14 @@ fn deploy() -> Result<Count> {
         .env("WRANGLER_SEND_METRICS", "false")
         .env("CI", "true");
     let mut total = check(dry_run)?;
-    let lock = std::fs::read_to_string(root().join("package-lock.json"))?;
-    let clean = !lock.contains("http://") && !lock.contains("\"resolved\": \"https");
-    if !clean {
-        eprintln!("package-lock.json holds download addresses; `.npmrc` leaves them out");
+    for lock in ["package-lock.json", "tests/microsoft/package-lock.json"] {
+        let text = std::fs::read_to_string(root().join(lock))?;
+        let clean = !text.contains("http://") && !text.contains("\"resolved\": \"https");
+        if !clean {
+            eprintln!("{lock} holds download addresses; `.npmrc` leaves them out");
+        }
+        total.add(&one(clean));
     }
-    total.add(&one(clean));
     Ok(total)
 }
 

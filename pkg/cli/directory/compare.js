@@ -62,6 +62,8 @@ function same(how, after, before) {
   switch (how) {
     case "set":
       return sameSet(after, before ?? []);
+    case "flag":
+      return after === (before ?? false);
     case "parts":
       return Object.entries(after).every(([name, value]) => before?.[name] === value);
     case "declared": {

@@ -23,8 +23,8 @@
 
 /**
  * How a member is compared: `value` as it is, `set` in any order, `parts` by the members that are
- * given, `declared` by the value of each, `fixed` cannot change.
- * @typedef {"value" | "set" | "parts" | "declared" | "fixed"} Comparison
+ * given, `declared` by the value of each, a `flag` that is not there is false, `fixed` cannot change.
+ * @typedef {"value" | "set" | "parts" | "declared" | "flag" | "fixed"} Comparison
  */
 
 export const ALGORITHMS = ["ES256", "EdDSA", "RS256"];
@@ -38,7 +38,7 @@ export const TENANT = {
   algorithm: "value",
   accessTokenLifetime: "value",
   loginUrl: "value",
-  entra: "value",
+  entra: "flag",
   domains: "set",
   policies: "set",
 };

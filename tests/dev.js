@@ -1,0 +1,50 @@
+// `worker/dev.js` as `cargo xtask dev` starts it, once the build is done: for tests that need all of it.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../", import.meta.url));
+
+/**
+ * Starts it, and waits until it says what to do with it.
+ * @param {{ folder: string, port: number, https?: boolean }} options the folder keeps state and facts
+ */
+export async function startDev({ folder, port, https = false }) {
+  const [state, facts] = [join(folder, "state"), join(folder, "demo.json")];
+  await rm(facts, { force: true });
+  const options = ["worker/dev.js", "--port", `${port}`, "--state", state, "--facts", facts];
+  if (https) options.push("--https");
+  const child = spawn(process.execPath, options, {
+    cwd: root,
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  let printed = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => (printed += text));
+  const exited = once(child, "exit");
+  for (let wait = 0; wait < 600 && !printed.includes("What to try next"); wait += 1) {
+    assert.equal(child.exitCode, null, printed);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  /** Closes its standard input, as the command's end does. */
+  const stop = async () => {
+    child.stdin.end();
+    const [code] = await exited;
+    assert.equal(code, 0);
+  };
+  if (!existsSync(facts)) {
+    await stop();
+    assert.fail(printed);
+  }
+  return {
+    /** What it says to scripts. @type {any} */
+    demo: JSON.parse(readFileSync(facts, "utf8")),
+    /** What it says to people, so far. */
+    printed,
+    stop,
+  };
+}
