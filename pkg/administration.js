@@ -3,4 +3,4 @@
 import { Wasm } from "./driver.js";
 import * as glue from "./wasm/administration.js";
 
-export const administration = new Wasm(glue);
+export const wasm = new Wasm(glue);

@@ -9,7 +9,7 @@ import * as subtle from "./subtle.js";
 import * as edgemint from "./wasm/edgemint.js";
 
 /**
- * What both modules export (docs/decisions/0009): the token service's engine can do more.
+ * What all modules export (docs/decisions/0009): the token service's engine can do more.
  * @template {Engine} E
  * @typedef {object} Glue
  * @property {{

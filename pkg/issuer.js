@@ -5,10 +5,13 @@ import { Call, Driver, now } from "./driver.js";
 import { EdgemintError } from "./errors.js";
 
 /** @typedef {import("./driver.js").Engine} Engine */
+/** The token service's, with or without the dialects. @typedef {import("./wasm/edgemint.js").Engine} Tokens */
+
+/** What most services never need, or seldom. @typedef {"administration" | "dialects"} Part */
 
 /**
- * Brings the administration's module, once it is needed.
- * @typedef {() => Promise<{ wasm: import("./driver.js").Wasm<Engine>, module: WebAssembly.Module }>} Load
+ * Brings a part's module, once it is needed.
+ * @typedef {(part: Part) => Promise<{ wasm: import("./driver.js").Wasm<any>, module: WebAssembly.Module }>} Load
  */
 
 /** What every error of the wasm's own instance is answered with. */
@@ -40,6 +43,13 @@ function refusal({ url, method }, status, code, detail) {
 /** Requests to the administration; a login page's endpoints are the token service's. */
 const ADMINISTERED =
   /^[^:]+:\/\/[^/?#]+\/([a-z0-9][a-z0-9-]{0,62})\/admin\/v1\/(?!authorizations\/)/;
+
+/**
+ * Requests in the dialects of Entra and B2C: a segment `v2.0` or `discovery`, or a tenant that is called by a
+ * domain or by its id.
+ */
+const IN_DIALECT =
+  /\/(?:v2\.0|discovery)\/|^[^:]+:\/\/[^/?#]+\/(?:[^/?#]*\.[^/?#]*|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\//i;
 
 const named = (/** @type {string} */ act) => [act, act];
 
@@ -98,14 +108,14 @@ function locationOf(request) {
 export class RequestCall extends Call {
   /**
    * @param {(response: Response) => void} resolve
-   * @param {Issuer} issuer
+   * @param {Driver<any>} driver who answers it
    * @param {Request} request
    * @param {{ waitUntil(promise: Promise<unknown>): void } | undefined} context
    */
-  constructor(resolve, issuer, request, context) {
+  constructor(resolve, driver, request, context) {
     super();
     this.resolve = resolve;
-    this.issuer = issuer;
+    this.driver = driver;
     this.request = request;
     this.context = context;
   }
@@ -125,7 +135,7 @@ export class RequestCall extends Call {
     this.resolve(new Response(status === 204 ? null : body, { status, headers }));
     if (refresh) {
       // After the wasm has returned: it is not entered twice.
-      const refreshed = Promise.resolve().then(() => this.issuer.refresh());
+      const refreshed = Promise.resolve().then(() => renew(this.driver));
       this.context?.waitUntil(refreshed);
     }
   }
@@ -165,8 +175,10 @@ class Issuer {
   #driver;
   #load;
   #options;
-  /** @type {Promise<Driver<Engine>> | undefined} */
-  #administration;
+  /** The parts that were used. @type {Map<Part, Promise<Driver<any>>>} */
+  #parts = new Map();
+  /** The engines that remember what they have read. @type {Driver<Tokens>[]} */
+  #remembering;
   /** Refusals of whoever else the administration is, for each client. */
   #refusals = new Buckets();
 
@@ -177,11 +189,12 @@ class Issuer {
    */
   constructor(module, options, load) {
     this.#driver = new Driver(module, options);
+    this.#remembering = [this.#driver];
     this.#options = options;
     this.#load = load;
     const { admin, authorization, sessions } = ACTS;
     const tokens = async () => this.#driver;
-    const administration = () => this.#administer();
+    const administration = () => this.#part("administration");
     this.admin = /** @type {import("./index.d.ts").Administration} */ (part(admin, administration));
     const handled = part(authorization, tokens);
     /** @type {import("./index.d.ts").Authorization} */
@@ -209,9 +222,17 @@ class Issuer {
     const authorization = headers.get("authorization") ?? "";
     const address = method === "POST" ? this.#driver.address(request) : "";
     let head = `${method}\n${url}\n${contentType}\n${authorization}\n${address}`;
-    // Microsoft's clients name their requests; their tokens' and keys' paths have that segment.
-    if (url.includes("/v2.0/")) head += `\n\n\n${headers.get("client-request-id") ?? ""}`;
-    return this.#start(this.#driver, request, head, context);
+    if (!IN_DIALECT.test(url)) return this.#start(this.#driver, request, head, context);
+    // Microsoft's clients name their requests.
+    head += `\n\n\n${headers.get("client-request-id") ?? ""}`;
+    return this.#part("dialects").then(
+      (driver) => this.#start(driver, request, head, context),
+      (error) => {
+        const detail = String(error);
+        this.#driver.emit({ time: now(), kind: "failed", reason: "dialects", detail });
+        return refusal(request, 503, BUSY, "the service is unavailable for a moment");
+      },
+    );
   }
 
   /**
@@ -226,7 +247,7 @@ class Issuer {
   #start(driver, request, head, context, bodiless = false) {
     // One promise for the answer and one for the body: each costs as much as a look-up does.
     return new Promise((resolve) => {
-      const call = new RequestCall(resolve, this, request, context);
+      const call = new RequestCall(resolve, driver, request, context);
       const start = (/** @type {Uint8Array} */ body, broken = WHOLE) => {
         driver.enter(call, (engine) => engine.start(call, head, body, broken, now()));
       };
@@ -267,7 +288,7 @@ class Issuer {
       if (typeof administration === "function" && !isAnonymous) {
         return await this.#forward(administration, request, tenant);
       }
-      const driver = await this.#administer();
+      const driver = await this.#part("administration");
       // The address is not for the administration. An empty condition is not the same as none.
       const plain = ["content-type", "authorization"].map((name) => headers.get(name) ?? "");
       const given = ["if-match", "idempotency-key"].map((name) =>
@@ -305,31 +326,42 @@ class Issuer {
     }
   }
 
-  /** The administration's engine, from its first use on. It remembers nothing, and what it writes is
-   * forgotten here. */
-  #administer() {
-    this.#administration ??= this.#load().then(
+  /** A part's engine, from its first use on. @param {Part} name @returns {Promise<Driver<any>>} */
+  #part(name) {
+    const known = this.#parts.get(name);
+    if (known !== undefined) return known;
+    const part = this.#load(name).then(
       ({ wasm, module }) => {
-        const options = { ...this.#options, cacheTtl: 0, cacheCapacity: 0 };
-        const forget = (/** @type {string} */ partition, /** @type {string} */ name) => {
-          if (!this.#driver.isLiving()) return;
-          this.#driver.enter(new Call(), (engine) => engine.forget(partition, name));
-        };
-        return new Driver(module, options, wasm, forget);
+        if (name === "administration") {
+          // It remembers nothing, and what it writes is forgotten here.
+          const options = { ...this.#options, cacheTtl: 0, cacheCapacity: 0 };
+          return new Driver(module, options, wasm, (...record) => this.#forget(...record));
+        }
+        const driver = new Driver(module, this.#options, wasm);
+        this.#remembering.push(driver);
+        return driver;
       },
     ).catch((error) => {
       // The next one tries again.
-      this.#administration = undefined;
-      throw new EdgemintError("failed", `the administration could not be loaded: ${error}`);
+      this.#parts.delete(name);
+      throw new EdgemintError("failed", `the module \`${name}\` could not be loaded: ${error}`);
     });
-    return this.#administration;
+    this.#parts.set(name, part);
+    return part;
   }
 
-  /** Reads again the records that are about to go out of date; never rejects. */
-  async refresh() {
-    const due = outcome(this.#driver, (engine, call) => engine.refresh(call, now()));
-    await due.catch(() => {});
+  /** @param {string} partition @param {string} name of a record */
+  #forget(partition, name) {
+    for (const driver of this.#remembering) {
+      if (driver.isLiving()) driver.enter(new Call(), (engine) => engine.forget(partition, name));
+    }
   }
+}
+
+/** Reads again the records that are about to go out of date; never rejects. @param {Driver<Tokens>} driver */
+async function renew(driver) {
+  const due = outcome(driver, (engine, call) => engine.refresh(call, now()));
+  await due.catch(() => {});
 }
 
 /** Of an IPv6 address its /64: one client has all of that. @param {string} address */

@@ -1,5 +1,5 @@
-// Entry for browsers and other runtimes that fetch: the wasm is compiled while this module loads, that of
-// the administration on its first use.
+// Entry for browsers and other runtimes that fetch: the token service's wasm is compiled while this module
+// loads, the other modules on their first use.
 
 import { createIssuerFrom } from "./issuer.js";
 
@@ -14,13 +14,22 @@ async function compile(url) {
 // Each address is written out: bundlers find a file by it.
 const module = await compile(new URL("./wasm/edgemint_bg.wasm", import.meta.url));
 
-async function load() {
-  const address = new URL("./wasm/administration_bg.wasm", import.meta.url);
-  const [{ administration }, module] = await Promise.all([
-    import("./administration.js"),
-    compile(address),
-  ]);
-  return { wasm: administration, module };
+const PARTS = {
+  administration: () => ({
+    glue: import("./administration.js"),
+    address: new URL("./wasm/administration_bg.wasm", import.meta.url),
+  }),
+  dialects: () => ({
+    glue: import("./dialects.js"),
+    address: new URL("./wasm/dialects_bg.wasm", import.meta.url),
+  }),
+};
+
+/** @type {import("./issuer.js").Load} */
+async function load(name) {
+  const { glue, address } = PARTS[name]();
+  const [{ wasm }, module] = await Promise.all([glue, compile(address)]);
+  return { wasm, module };
 }
 
 /** @type {typeof import("./index.d.ts").createIssuer} */

@@ -124,9 +124,12 @@ impl Party<'_> {
     ) -> Result<(String, u32), Reason> {
         // Microsoft's clients and validators know no other.
         let realm = if H::DIALECTS { self.realm } else { None };
-        let algorithm = match realm {
-            Some(_) => Algorithm::Rs256,
-            None => api.algorithm.unwrap_or(self.tenant.algorithm),
+        let (algorithm, wished) = match realm {
+            Some(_) => (Algorithm::Rs256, [Some(Algorithm::Rs256), None, None, None]),
+            None => (
+                api.algorithm.unwrap_or(self.tenant.algorithm),
+                api.algorithms(self.tenant),
+            ),
         };
         let lifetime = api
             .access_token_lifetime
@@ -160,7 +163,7 @@ impl Party<'_> {
             ring = read.ok_or(Reason::NoSigningKey(algorithm.name()))?;
         }
         let key = issuer
-            .signing_key(&ring, self.tenant_name, &api.algorithms(self.tenant), now)
+            .signing_key(&ring, self.tenant_name, &wished, now)
             .await?;
         let unsigned = match realm {
             None => token.unsigned(key.algorithm, &key.kid, now, expires_in)?,

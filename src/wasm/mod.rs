@@ -6,9 +6,10 @@
 //! every call into wasm is synchronous, a trap cannot leave a promise hanging, and a request whose
 //! data is cached costs two calls and one signature promise.
 //!
-//! It makes two modules, by the cargo features `tokens` and `administration`: the token service, which
-//! has no administration in it, and the administration. Both have an `Engine` of the same shape; what
-//! differs is in `tokens` and `administration`. With both features it is the token service's.
+//! It makes three modules, by the cargo features `tokens`, `dialects` and `administration`: the token
+//! service, the same with Entra's and B2C's dialects, and the administration, which neither has in it. All
+//! have an `Engine` of the same shape; what differs is in `tokens`, `administration` and
+//! `Host::DIALECTS`. With all features it is the token service's.
 
 #[cfg(all(feature = "administration", not(feature = "tokens")))]
 mod administration;

@@ -31,7 +31,7 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true, force: true }));
 
-test("the tarball holds the entries, their types, two modules of wasm and the command line, and nothing else", () => {
+test("the tarball holds the entries, their types, three modules of wasm and the command line, and nothing else", () => {
   assert.deepEqual(files, [
     "LICENSE-APACHE",
     "LICENSE-MIT",
@@ -66,6 +66,7 @@ test("the tarball holds the entries, their types, two modules of wasm and the co
     "cli/prompt.js",
     "cloudflare.d.ts",
     "cloudflare.js",
+    "dialects.js",
     "driver.js",
     "errors.js",
     "events.d.ts",
@@ -91,6 +92,8 @@ test("the tarball holds the entries, their types, two modules of wasm and the co
     "subtle.js",
     "wasm/administration.js",
     "wasm/administration_bg.wasm",
+    "wasm/dialects.js",
+    "wasm/dialects_bg.wasm",
     "wasm/edgemint.js",
     "wasm/edgemint_bg.wasm",
     "web.js",
@@ -110,9 +113,12 @@ test("the installed command runs, and who imports the package does not load what
   assert.equal(imported.stdout, "ok\n");
 });
 
-test("the token service has no administration in it", async () => {
+test("the token service has no administration in it, and Microsoft's dialects in a module of their own", async () => {
   const read = (/** @type {string} */ name) => readFile(join(root, "pkg/wasm", `${name}_bg.wasm`));
-  const [tokens, administration] = await Promise.all(["edgemint", "administration"].map(read));
+  const [tokens, dialects, administration] = await Promise.all(
+    ["edgemint", "dialects", "administration"].map(read),
+  );
+  assert.ok(dialects.includes("AADB2C") && !tokens.includes("AADB2C"));
   for (const act of ["createTenant", "createApplication", "addSecret", "rotateKey"]) {
     assert.ok(administration.includes(act), act);
     assert.ok(!tokens.includes(act), act);

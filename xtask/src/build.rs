@@ -53,11 +53,22 @@ struct Module {
 
 const TOKENS: Module = Module {
     name: "edgemint",
-    feature: "tokens dialects",
+    feature: "tokens",
     profile: "release",
     inlining: 48,
     budget: 150_000,
 };
+
+/// The token service once more, with the dialects of Entra and B2C in it.
+const DIALECTS: Module = Module {
+    name: "dialects",
+    feature: "tokens dialects",
+    profile: "administration",
+    inlining: 5,
+    budget: 150_000,
+};
+
+const MODULES: [Module; 3] = [TOKENS, DIALECTS, ADMINISTRATION];
 
 const ADMINISTRATION: Module = Module {
     name: "administration",
@@ -70,7 +81,7 @@ const ADMINISTRATION: Module = Module {
 /// Builds what ships into `pkg/wasm`, and holds each module to its budget.
 pub(crate) fn package() -> Result<()> {
     step("building the wasm");
-    for module in [TOKENS, ADMINISTRATION] {
+    for module in MODULES {
         let size = build(&module, Profile::Release, "", &root().join("pkg/wasm"))?;
         eprintln!(
             "  {}: {} bytes, gzip -9: {} of at most {}",
@@ -89,12 +100,12 @@ pub(crate) fn package() -> Result<()> {
 /// Builds something to try into `pkg/wasm`, in less time.
 pub(crate) fn quick() -> Result<()> {
     step("building the wasm (quick; --release builds what ships)");
-    both("", &root().join("pkg/wasm"))
+    all("", &root().join("pkg/wasm"))
 }
 
 /// Makes a copy of the package whose wasm has the store contract suite in it (in JavaScript it is run
-/// by the module of the token service), and of the worker tests
-/// beside it: what is imported there is the copy.
+/// by the module of the token service), and of the worker tests beside it: what is imported there is the
+/// copy.
 pub(crate) fn contract() -> Result<()> {
     step("building the store contract suite for JavaScript");
     let copy = root().join("target/contract");
@@ -107,12 +118,14 @@ pub(crate) fn contract() -> Result<()> {
             }
         }
     }
-    both("contract", &copy.join("pkg/wasm"))
+    all("contract", &copy.join("pkg/wasm"))
 }
 
-fn both(features: &str, out: &Path) -> Result<()> {
-    build(&TOKENS, Profile::Dev, features, out)?;
-    build(&ADMINISTRATION, Profile::Dev, features, out).map(drop)
+fn all(features: &str, out: &Path) -> Result<()> {
+    for module in MODULES {
+        build(&module, Profile::Dev, features, out)?;
+    }
+    Ok(())
 }
 
 /// Sizes in bytes.
