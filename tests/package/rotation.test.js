@@ -9,7 +9,7 @@ import { test } from "node:test";
 import { createIssuer } from "edgemint";
 import { memoryStore } from "edgemint/stores/memory";
 import { createRemoteJWKSet, customFetch, decodeProtectedHeader, jwtVerify } from "jose";
-import { random } from "../workerd/random.js";
+import { random } from "../random.js";
 
 /** The same ages of copies and the same choices in every run; another seed makes others. */
 const SEED = Number(process.env.EDGEMINT_SEED ?? "47");

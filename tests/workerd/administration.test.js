@@ -10,7 +10,7 @@ import { after, before, describe, test } from "node:test";
 import { pathOf } from "../../pkg/cli/client.js";
 import { API, BOOTSTRAP_SECRET, administrator, caller, firstAdministrator } from "./administrator.js";
 import { startKillable } from "./killable.js";
-import { random, sleep } from "./random.js";
+import { random, sleep } from "../random.js";
 import { credentials, json, post, startWorker } from "./world.js";
 
 /** Writers at the same time. */

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { createIssuer } from "../../pkg/node.js";
 import { startKillable } from "./killable.js";
-import { each, sleep } from "./random.js";
+import { each, sleep } from "../random.js";
 import {
   ADMIN_API,
   DIRECTORIES,

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { startKillable as start } from "./killable.js";
-import { each, random, sleep } from "./random.js";
+import { each, random, sleep } from "../random.js";
 import { refresh, registerClient, registerLogin, startLogin, startWorker } from "./world.js";
 
 const ROUNDS = 4;

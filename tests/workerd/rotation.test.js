@@ -10,7 +10,7 @@ import { test } from "node:test";
 import { createRemoteJWKSet, customFetch, decodeProtectedHeader, jwtVerify } from "jose";
 import { pathOf } from "../../pkg/cli/client.js";
 import { API, BOOTSTRAP_SECRET, administrator, firstAdministrator } from "./administrator.js";
-import { sleep } from "./random.js";
+import { sleep } from "../random.js";
 import { credentials, post, refresh, startLogin, startWorker } from "./world.js";
 
 const ISSUER = "https://auth.example.com/demo";

@@ -5,37 +5,10 @@
 import { durableObjectStore } from "../../pkg/stores/durable-object.js";
 import { kvStore } from "../../pkg/stores/kv.js";
 import { createIssuer } from "../../pkg/workerd.js";
+import { faults, faulty } from "../storm/faults.js";
 
 export { DirectoryObject } from "../../pkg/stores/directory-object.js";
 export { GrantObject } from "../../pkg/stores/durable-object.js";
-
-/** Shares of the calls, 0 to 1. */
-const faults = { before: 0, after: 0, slow: 0, stale: false };
-/** Milliseconds. */
-const SLOWEST = 20;
-
-const pause = () =>
-  /** @type {Promise<void>} */ (
-    new Promise((resolve) => setTimeout(resolve, Math.random() * SLOWEST))
-  );
-
-/**
- * @template {unknown[]} P, R
- * @param {(...parameters: P) => Promise<R>} call
- * @returns {(...parameters: P) => Promise<R>}
- */
-const faulty =
-  (call) =>
-  async (...parameters) => {
-    const chance = Math.random();
-    const { before, after, slow } = faults;
-    if (chance < before) throw new Error("lost on the way there");
-    if (chance > 1 - slow / 2) await pause();
-    const result = await call(...parameters);
-    if (chance < before + after) throw new Error("lost on the way back");
-    if (chance > 1 - slow) await pause();
-    return result;
-  };
 
 /** What was read first. @type {Map<string, { value: string, version: string } | null>} */
 const stale = new Map();
