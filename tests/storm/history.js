@@ -62,6 +62,17 @@ export class History {
     return Math.min(Infinity, ...ends.map(({ end }) => end));
   }
 
+  /**
+   * Whether nobody knows if it lives: without grace, a step that was taken and whose answer was lost cannot
+   * be told from a replay, and asking again ends the session (docs/refresh-tokens.md).
+   */
+  get unsure() {
+    const newest = this.tokens[this.tokens.length - 1];
+    return this.kind.grace === 0 && this.died === Infinity && this.happenings.some(
+      ({ token, status }) => token === newest && (status === undefined || status === 503),
+    );
+  }
+
   /** Throws if anything happened that may not. */
   check() {
     const { died } = this;
