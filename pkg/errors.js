@@ -13,3 +13,10 @@ export class EdgemintError extends Error {
     this.code = code;
   }
 }
+
+/**
+ * A module of the wasm is not there, or is not what it should be.
+ * @param {string} name @param {unknown} cause
+ */
+export const wasmUnavailable = (name, cause) =>
+  new EdgemintError("wasm_unavailable", `the wasm \`${name}\` could not be loaded: ${cause}`, { cause });

@@ -323,6 +323,11 @@ export type EdgemintErrorCode =
   | "invalid_handle"
   /** The store did not answer. */
   | "store_unavailable"
+  /**
+   * A file of the wasm could not be loaded; its `cause` says why. The next call tries again, save in Deno,
+   * which remembers what it could not import.
+   */
+  | "wasm_unavailable"
   /** The signer, the entropy source or a stored record failed. */
   | "failed"
   /** The wasm instance failed and was replaced; try again. */
@@ -353,6 +358,6 @@ export declare class EdgemintError extends Error {
  * ```
  *
  * @throws {@link EdgemintError} `missing_master_key`, `invalid_master_key`, `invalid_bootstrap_secret`,
- * `invalid_base_url`, `store_not_atomic` or `invalid_options`
+ * `invalid_base_url`, `store_not_atomic`, `invalid_options` or `wasm_unavailable`
  */
 export declare function createIssuer(options: IssuerOptions): Issuer;

@@ -2,7 +2,7 @@
 
 import { Buckets } from "./buckets.js";
 import { Call, Driver, now } from "./driver.js";
-import { EdgemintError } from "./errors.js";
+import { EdgemintError, wasmUnavailable } from "./errors.js";
 
 /** @typedef {import("./driver.js").Engine} Engine */
 /** The token service's, with or without the dialects. @typedef {import("./wasm/edgemint.js").Engine} Tokens */
@@ -344,7 +344,7 @@ class Issuer {
     ).catch((error) => {
       // The next one tries again.
       this.#parts.delete(name);
-      throw new EdgemintError("failed", `the module \`${name}\` could not be loaded: ${error}`);
+      throw error instanceof EdgemintError ? error : wasmUnavailable(name, error);
     });
     this.#parts.set(name, part);
     return part;

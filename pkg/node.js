@@ -1,24 +1,17 @@
-// Entry for Node: the wasm is files beside this one, each module compiled on first use.
+// Entry for Node: the wasm is files beside this one, each compiled on its first use.
 
 import { readFileSync } from "node:fs";
-import { createIssuerFrom } from "./issuer.js";
+import { loadingAtOnce } from "./loader.js";
 
 export { EdgemintError } from "./errors.js";
 
-/** @type {Record<string, WebAssembly.Module>} */
-const compiled = {};
+// Each address is written out: what traces a program's files finds a file by it.
+const ADDRESSES = {
+  edgemint: new URL("./wasm/edgemint_bg.wasm", import.meta.url),
+  administration: new URL("./wasm/administration_bg.wasm", import.meta.url),
+  dialects: new URL("./wasm/dialects_bg.wasm", import.meta.url),
+};
 
-/** @param {string} name */
-const compile = (name) =>
-  (compiled[name] ??= new WebAssembly.Module(
-    readFileSync(new URL(`./wasm/${name}_bg.wasm`, import.meta.url)),
-  ));
-
-/** @type {import("./issuer.js").Load} */
-async function load(name) {
-  const { wasm } = await import(`./${name}.js`);
-  return { wasm, module: compile(name) };
-}
-
-/** @type {typeof import("./index.d.ts").createIssuer} */
-export const createIssuer = (options) => createIssuerFrom(compile("edgemint"), options, load);
+export const createIssuer = loadingAtOnce(
+  (name) => new WebAssembly.Module(readFileSync(ADDRESSES[name])),
+);

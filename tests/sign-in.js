@@ -1,15 +1,18 @@
 // Users signed in over HTTP, as a browser, a login page and an application do it together: for tests and
-// the benchmark, on whatever runtime the service is.
-
-import { createHash } from "node:crypto";
+// the benchmark, on whatever runtime the service is. It uses nothing but what every runtime has.
 
 /** Nobody goes there: who signs in does what the page would do. */
 const LOGIN = "https://login.example.com/";
 export const REDIRECT_URI = "https://app.example.com/callback";
 export const ADMIN_API = "urn:edgemint:admin";
 const VERIFIER = "v".repeat(43);
+
 /** RFC 7636 section 4.2. */
-const CHALLENGE = createHash("sha256").update(VERIFIER).digest("base64url");
+async function challenge() {
+  const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(VERIFIER));
+  const base64 = btoa(String.fromCharCode(...new Uint8Array(hash)));
+  return base64.replaceAll("+", "-").replaceAll("/", "_").replace("=", "");
+}
 
 /**
  * An application whose users sign in, as requests name it.
@@ -59,9 +62,9 @@ export const credentials = ({ clientId, secret }) =>
  * @param {URL} url where the worker listens
  * @param {string} endpoint such as `token`
  * @param {Record<string, string>} parameters
- * @param {{ tenant?: string, signal?: AbortSignal }} [options]
+ * @param {{ tenant?: string, signal?: AbortSignal, fetch?: typeof globalThis.fetch }} [options]
  */
-export function post(url, endpoint, parameters, { tenant = "demo", signal } = {}) {
+export function post(url, endpoint, parameters, { tenant = "demo", signal, fetch = globalThis.fetch } = {}) {
   const body = new URLSearchParams(parameters);
   return fetch(new URL(`/${tenant}/oauth2/${endpoint}`, url), { method: "POST", body, signal });
 }
@@ -79,10 +82,11 @@ export function refresh(url, client, token, signal) {
  * Signs users in as a browser, a login page and an application do together.
  * @param {URL} url where the worker listens
  * @param {Client} login the application that the login page is
+ * @param {typeof globalThis.fetch} [fetch] who is asked, if it listens nowhere
  */
-export async function startLogin(url, login, tenant = "demo") {
+export async function startLogin(url, login, tenant = "demo", fetch = globalThis.fetch) {
   const parameters = { grant_type: "client_credentials", scope: `${ADMIN_API}/.default` };
-  const granted = await post(url, "token", { ...parameters, ...credentials(login) }, { tenant });
+  const granted = await post(url, "token", { ...parameters, ...credentials(login) }, { tenant, fetch });
   const { access_token: admin } = await ok(granted);
 
   /** The code of a new grant. @param {Client} client @param {string} subject @returns {Promise<string>} */
@@ -92,7 +96,7 @@ export async function startLogin(url, login, tenant = "demo") {
       client_id: clientId,
       redirect_uri: REDIRECT_URI,
       scope: "api://orders/Orders.Read api://orders/Orders.Write",
-      code_challenge: CHALLENGE,
+      code_challenge: await challenge(),
       code_challenge_method: "S256",
     });
     const authorize = new URL(`/${tenant}/oauth2/authorize?${query}`, url);
@@ -123,7 +127,7 @@ export async function startLogin(url, login, tenant = "demo") {
     /** A new session. @param {Client} client @param {string} subject @returns {Promise<Tokens>} */
     async signIn(client, subject) {
       const form = this.exchange(client, await code(client, subject));
-      return ok(await post(url, "token", form, { tenant }));
+      return ok(await post(url, "token", form, { tenant, fetch }));
     },
   };
 }

@@ -24,6 +24,7 @@ export interface DirectoryNamespace {
   };
 }
 
+/** Where `directoryStore` keeps what it is given. */
 export interface DirectoryStoreOptions {
   /** The namespace that the objects copy to: their binding `DIRECTORY`. */
   kv: KvNamespace;

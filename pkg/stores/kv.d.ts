@@ -22,6 +22,7 @@ export interface KvNamespace {
   >;
 }
 
+/** How `kvStore` reads. */
 export interface KvStoreOptions {
   /** Seconds for which a location may answer reads from its own copy; KV allows 30 or more. @default 30 */
   cacheTtl?: number;

@@ -1,5 +1,6 @@
 import type { Store } from "../index.js";
 
+/** What `memoryStore` starts with. */
 export interface MemoryStoreOptions {
   /** What it holds at first: `[partition:name, JSON text]`, as `entries()` returns it. */
   entries?: Iterable<readonly [key: string, value: string]>;

@@ -1,104 +1,42 @@
 // The npm package as it is packed: what it holds, and used after an installation.
 
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { promisify } from "node:util";
-
-const run = promisify(execFile);
-const root = new URL("../../", import.meta.url).pathname;
+import { installPackage, root, run } from "../installed.js";
 
 /** @type {string} */
 let folder;
 /** @type {string[]} */
 let files;
+/** @type {() => Promise<void>} */
+let remove;
 
 before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "edgemint-package-"));
-  const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", folder], {
+  ({ folder, files, remove } = await installPackage());
+});
+after(() => remove());
+
+/** What `pkg/` holds beside the files that git is not to know. */
+async function known() {
+  const { stdout } = await run("git", ["ls-files", "--cached", "--others", "--exclude-standard"], {
     cwd: join(root, "pkg"),
   });
-  const packed = JSON.parse(stdout);
-  const [{ filename, files: list }] = Array.isArray(packed) ? packed : Object.values(packed);
-  files = list.map((/** @type {{ path: string }} */ file) => file.path).sort();
-  await writeFile(join(folder, "package.json"), '{ "private": true, "type": "module" }');
-  await run("npm", ["install", "--offline", "--no-audit", "--no-fund", join(folder, filename)], {
-    cwd: folder,
-  });
-});
-after(() => rm(folder, { recursive: true, force: true }));
+  return stdout.trim().split("\n");
+}
 
-test("the tarball holds the entries, their types, three modules of wasm and the command line, and nothing else", () => {
-  assert.deepEqual(files, [
-    "LICENSE-APACHE",
-    "LICENSE-MIT",
-    "README.md",
-    "acts.d.ts",
-    "administration.js",
-    "buckets.js",
-    "cli/client.js",
-    "cli/commands/apis.js",
-    "cli/commands/applications.js",
-    "cli/commands/directory.js",
-    "cli/commands/profiles.js",
-    "cli/commands/tenant.js",
-    "cli/commands/token.js",
-    "cli/completion.js",
-    "cli/context.js",
-    "cli/directory/administration.js",
-    "cli/directory/carry-out.js",
-    "cli/directory/compare.js",
-    "cli/directory/plan.js",
-    "cli/directory/read.js",
-    "cli/directory/schema.js",
-    "cli/directory/show.js",
-    "cli/directory/write.js",
-    "cli/errors.js",
-    "cli/main.js",
-    "cli/options.js",
-    "cli/output.js",
-    "cli/profile.js",
-    "cli/program.js",
-    "cli/progress.js",
-    "cli/prompt.js",
-    "cloudflare.d.ts",
-    "cloudflare.js",
-    "dialects.js",
-    "driver.js",
-    "errors.js",
-    "events.d.ts",
-    "events.js",
-    "index.d.ts",
-    "issuer.js",
-    "node.js",
-    "openapi.json",
-    "package.json",
-    "stores/directory-object.d.ts",
-    "stores/directory-object.js",
-    "stores/directory.d.ts",
-    "stores/directory.js",
-    "stores/durable-object.d.ts",
-    "stores/durable-object.js",
-    "stores/kv-record.js",
-    "stores/kv.d.ts",
-    "stores/kv.js",
-    "stores/memory.d.ts",
-    "stores/memory.js",
-    "stores/outbox.js",
-    "stores/records.js",
-    "subtle.js",
-    "wasm/administration.js",
-    "wasm/administration_bg.wasm",
-    "wasm/dialects.js",
-    "wasm/dialects_bg.wasm",
-    "wasm/edgemint.js",
-    "wasm/edgemint_bg.wasm",
-    "web.js",
-    "workerd.js",
-  ]);
+/** Of what the build makes. @param {string} file */
+const isShipped = (file) => file.endsWith(".js") || file.endsWith(".wasm");
+
+test("the tarball holds every file of the package, three modules of wasm and their glue, and nothing else", async () => {
+  const wasm = (await readdir(join(root, "pkg/wasm"))).filter(isShipped);
+  assert.equal(wasm.length, 6);
+  const expected = [...(await known()), ...wasm.map((file) => `wasm/${file}`)];
+  assert.deepEqual(files, expected.toSorted());
+  const stray = files.filter((file) => !/\.(js|d\.ts|wasm)$/.test(file));
+  const documents = ["LICENSE-APACHE", "LICENSE-MIT", "README.md", "openapi.json", "package.json"];
+  assert.deepEqual(stray, documents);
 });
 
 test("the installed command runs, and who imports the package does not load what it needs", async () => {
@@ -111,6 +49,14 @@ test("the installed command runs, and who imports the package does not load what
   const imports = 'await import("edgemint"); await import("edgemint/stores/memory"); console.log("ok")';
   const imported = await run(process.execPath, ["--input-type=module", "-e", imports], { cwd: folder });
   assert.equal(imported.stdout, "ok\n");
+});
+
+test("CommonJS requires the package, as Node is able to since 20.19 and 22.12", async () => {
+  const print = 'console.log(typeof require("edgemint").createIssuer)';
+  const required = await run(process.execPath, ["--no-warnings", "--input-type=commonjs", "-e", print], {
+    cwd: folder,
+  });
+  assert.equal(required.stdout, "function\n");
 });
 
 test("the token service has no administration in it, and Microsoft's dialects in a module of their own", async () => {

@@ -7,7 +7,7 @@ import type {
   RateLimit,
 } from "@cloudflare/workers-types";
 import { EdgemintError, createIssuer } from "edgemint";
-import type { Issuer, Store } from "edgemint";
+import type { Administration, EdgemintErrorCode, Issuer, IssuerOptions, Page, Store } from "edgemint";
 import { clientAddress, rateLimiter } from "edgemint/cloudflare";
 import { analyticsEngine, everySink, logSink } from "edgemint/events";
 import { directoryStore } from "edgemint/stores/directory";
@@ -16,6 +16,7 @@ import { durableObjectStore } from "edgemint/stores/durable-object";
 import type { GrantObject } from "edgemint/stores/durable-object";
 import { kvStore } from "edgemint/stores/kv";
 import { memoryStore } from "edgemint/stores/memory";
+import { expectTypeOf } from "expect-type";
 
 declare const namespace: KVNamespace;
 declare const objects: DurableObjectNamespace<GrantObject>;
@@ -72,3 +73,45 @@ try {
 
 const entries: [string, string][] = memoryStore().entries();
 void [secret, always, entries, directory, grants, outcome];
+
+// A caught error is narrowed by its class, then by its code.
+declare const thrown: unknown;
+if (thrown instanceof EdgemintError) {
+  expectTypeOf(thrown.code).toEqualTypeOf<EdgemintErrorCode>();
+  expectTypeOf(thrown.name).toEqualTypeOf<"EdgemintError">();
+  expectTypeOf(thrown).toExtend<Error>();
+  if (thrown.code === "wasm_unavailable") expectTypeOf(thrown.code).toEqualTypeOf<"wasm_unavailable">();
+  const status = { not_found: 404, exists: 409 } as const;
+  if (thrown.code === "not_found" || thrown.code === "exists") {
+    expectTypeOf(status[thrown.code]).toEqualTypeOf<404 | 409>();
+  }
+  // @ts-expect-error not every code has one here
+  void status[thrown.code];
+  // @ts-expect-error a code is what it is
+  thrown.code = "failed";
+}
+new EdgemintError("failed", "why", { cause: thrown });
+// @ts-expect-error the codes are a closed list
+new EdgemintError("whatever", "why");
+
+// What an act takes, and what comes of it.
+type Taken<Act extends keyof Administration> = Parameters<Administration[Act]>[0];
+type Given<Act extends keyof Administration> = Awaited<ReturnType<Administration[Act]>>;
+expectTypeOf(issuer.admin).toEqualTypeOf<Administration>();
+expectTypeOf<Given<"listTenants">>().toEqualTypeOf<Page<string>>();
+expectTypeOf<Given<"addSecret">["secret"]>().toEqualTypeOf<string | undefined>();
+expectTypeOf<Taken<"createTenant">["algorithm"]>().toEqualTypeOf<"ES256" | "EdDSA" | "RS256" | undefined>();
+expectTypeOf<{ tenant: string; clientId: string; ifMatch: string }>().toExtend<Taken<"updateApplication">>();
+expectTypeOf<{ tenant: string }>().not.toExtend<Taken<"getApplication">>();
+expectTypeOf<Given<"listApplications">["items"][number]["secrets"][number]>().not.toHaveProperty("secret");
+// Nothing of it is `any`.
+expectTypeOf<Given<keyof Administration>>().not.toBeAny();
+expectTypeOf<Taken<keyof Administration>>().not.toBeAny();
+
+// `fetch` is what a platform calls, with its context or without; it needs no `this`.
+expectTypeOf(issuer.fetch).toBeCallableWith(new Request("https://a.example/"));
+expectTypeOf(issuer.fetch).parameters.toEqualTypeOf<
+  [request: Request, context?: { waitUntil(promise: Promise<unknown>): void }]
+>();
+expectTypeOf(issuer.fetch).returns.toEqualTypeOf<Promise<Response>>();
+expectTypeOf<IssuerOptions["grants"]>().toEqualTypeOf<Store | false | undefined>();

@@ -42,6 +42,15 @@ pub(crate) fn microsoft() -> Result<()> {
     )
 }
 
+/// The runtimes that the package is tried on, beside Node, workerd and Chromium.
+pub(crate) fn runtimes() -> Result<()> {
+    npm_in(
+        "tests/runtimes",
+        "Deno, Bun and other versions of Node",
+        &[],
+    )
+}
+
 fn npm_in(folder: &str, what: &str, more: &[&str]) -> Result<()> {
     let folder = root().join(folder);
     let lock = fs::read(folder.join("package-lock.json"))?;

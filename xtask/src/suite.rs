@@ -32,6 +32,8 @@ pub(crate) enum Suite {
     Openapi,
     /// The npm package: what it holds, and used after installation
     Package,
+    /// The packed package on Node, Deno, Bun, workerd and Chromium
+    Runtimes,
     /// Microsoft's clients and middleware, as they are, against the worker over TLS
     Microsoft,
     /// A token verified by jsonwebtoken (Rust) from the worker's keys
@@ -111,10 +113,12 @@ pub(crate) fn test(only: &[Suite]) -> Result<()> {
 impl Suite {
     /// Whether it tests the wasm that ships.
     fn uses_package(self) -> bool {
-        use Suite::{Browser, Deploy, Interop, Microsoft, Openapi, Package, Types, Workerd};
+        use Suite::{
+            Browser, Deploy, Interop, Microsoft, Openapi, Package, Runtimes, Types, Workerd,
+        };
         matches!(
             self,
-            Types | Browser | Workerd | Openapi | Package | Microsoft | Interop | Deploy
+            Types | Browser | Workerd | Openapi | Package | Runtimes | Microsoft | Interop | Deploy
         )
     }
 
@@ -140,6 +144,11 @@ impl Suite {
                 node("tests/openapi/*.test.js")
             }
             Self::Package => node("tests/package/*.test.js"),
+            Self::Runtimes => {
+                setup::runtimes()?;
+                setup::chromium()?;
+                node("tests/runtimes/*.test.js")
+            }
             Self::Microsoft => {
                 setup::microsoft()?;
                 let mut total = check(command("tsc", &["--project", "tests/microsoft"]))?;
@@ -254,8 +263,9 @@ fn deploy() -> Result<Count> {
         .env("WRANGLER_SEND_METRICS", "false")
         .env("CI", "true");
     let mut total = check(dry_run)?;
-    for lock in ["package-lock.json", "tests/microsoft/package-lock.json"] {
-        let text = std::fs::read_to_string(root().join(lock))?;
+    for folder in ["", "tests/microsoft/", "tests/runtimes/"] {
+        let lock = format!("{folder}package-lock.json");
+        let text = std::fs::read_to_string(root().join(&lock))?;
         let clean = !text.contains("http://") && !text.contains("\"resolved\": \"https");
         if !clean {
             eprintln!("{lock} holds download addresses; `.npmrc` leaves them out");

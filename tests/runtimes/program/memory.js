@@ -1,0 +1,3 @@
+import { memoryStore } from "edgemint/stores/memory";
+
+export const open = async () => memoryStore();

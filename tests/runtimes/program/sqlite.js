@@ -1,0 +1,4 @@
+import { sqliteStore } from "edgemint/stores/sqlite";
+
+/** @param {string} path */
+export const open = async (path) => sqliteStore(path);
