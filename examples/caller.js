@@ -1,8 +1,8 @@
-// A service that calls the API of examples/api.js: asks for a token with oauth4webapi, then calls.
+// A service that calls the API of examples/api.js: edgemint/client gets the token, and keeps it.
 // Start `cargo xtask dev` and `node examples/api.js` first.
 
 import { readFileSync } from "node:fs";
-import * as oauth from "oauth4webapi";
+import { tokenSource } from "edgemint/client";
 
 const { ISSUER, CLIENT_ID, CLIENT_SECRET, SCOPE, API_URL = "http://127.0.0.1:8788" } = process.env;
 
@@ -19,33 +19,14 @@ function settings() {
   }
 }
 
-const facts = settings();
-const issuer = new URL(facts.issuer);
-// Plain http is for this machine only.
-const options = { [oauth.allowInsecureRequests]: issuer.protocol === "http:" };
+const { issuer, client_id: clientId, client_secret: clientSecret, scope } = settings();
+const source = tokenSource({ issuer, clientId, clientSecret, scope });
 
-const server = await oauth.processDiscoveryResponse(
-  issuer,
-  await oauth.discoveryRequest(issuer, { algorithm: "oauth2", ...options }),
-);
-const client = { client_id: facts.client_id };
-const response = await oauth.clientCredentialsGrantRequest(
-  server,
-  client,
-  oauth.ClientSecretBasic(facts.client_secret),
-  new URLSearchParams({ scope: facts.scope }),
-  options,
-);
-const { access_token, expires_in, scope } = await oauth.processClientCredentialsResponse(
-  server,
-  client,
-  response,
-);
-console.log(`a token for ${expires_in} s with ${scope}`);
+const { expiresAt, scope: granted } = await source.get();
+console.log(`a token until ${new Date(expiresAt * 1000).toLocaleTimeString()} with ${granted}`);
 
 for (const method of ["GET", "POST"]) {
-  const headers = { authorization: `Bearer ${access_token}` };
-  const called = await fetch(`${API_URL}/orders`, { method, headers });
-  const why = called.headers.get("www-authenticate") ?? "";
-  console.log(`${method} /orders: ${called.status} ${await called.text()} ${why}`.trimEnd());
+  const response = await source.fetch(`${API_URL}/orders`, { method });
+  const why = response.headers.get("www-authenticate") ?? "";
+  console.log(`${method} /orders: ${response.status} ${await response.text()} ${why}`.trimEnd());
 }

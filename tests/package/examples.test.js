@@ -130,7 +130,7 @@ describe("examples/api.js", () => {
       SCOPE: application.scope,
       API_URL: new URL(url).origin,
     });
-    assert.match(stdout, /^a token for 3600 s with api:\/\/orders\/Orders\.Read\.All$/m);
+    assert.match(stdout, /^a token until \S.* with api:\/\/orders\/Orders\.Read\.All$/m);
     assert.match(stdout, /^GET \/orders: 200 /m);
     assert.match(stdout, /^POST \/orders: 403 .*insufficient_scope/m);
   });

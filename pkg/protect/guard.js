@@ -1,0 +1,298 @@
+// What an API asks of a request: an access token of its issuer, for it, with the roles that it needs. Each
+// entry puts it into the form of a framework.
+
+import { jwtVerify } from "jose";
+import { EdgemintError } from "../errors.js";
+import { urlOption } from "../urls.js";
+import { ProtectError } from "./error.js";
+import { KeysError, keysAt } from "./keys.js";
+import { metadataOf } from "./metadata.js";
+
+export { ProtectError };
+
+/**
+ * @typedef {import("./index.d.ts").ProtectOptions<any, any>} Options
+ * @typedef {import("./index.d.ts").Requirement<string>} Requirement
+ * @typedef {import("./index.d.ts").Names<string>} Names
+ * @typedef {import("./index.d.ts").Token<{}, string>} Token
+ * @typedef {import("jose").JWTPayload} Claims
+ */
+
+/** Asymmetric ones only: what edgemint and Entra sign with. */
+const ALGORITHMS = ["ES256", "EdDSA", "RS256"];
+
+/** More characters than any token that a server would take in a header. */
+const LONGEST = 16_384;
+
+/** What a token of a dialect looks like. */
+const DIALECTS = {
+  /** RFC 9068 section 2.2, and section 2.1 for the type. */
+  standard: {
+    typ: "at+jwt",
+    required: ["sub", "exp", "iat", "jti", "client_id"],
+    client: ["client_id"],
+    scope: "scope",
+  },
+  /** An ID token is a `JWT`, too, but names no application that it was issued to. */
+  entra: { typ: "JWT", required: ["sub", "exp", "iat"], client: ["azp", "appid"], scope: "scp" },
+};
+
+/** RFC 6750 section 2.1. */
+const TOKEN = /^[\w\-.~+/]+=*$/;
+
+/** RFC 6749 section 3.3: what a challenge can name. */
+const NAME = /^[\x21\x23-\x5b\x5d-\x7e]+$/;
+
+/** @param {unknown} value @returns {value is string[]} */
+const isTexts = (value) =>
+  Array.isArray(value) &&
+  value.length > 0 &&
+  value.every((one) => typeof one === "string" && NAME.test(one));
+
+/** @param {string} message */
+const invalid = (message) => new EdgemintError("invalid_options", message);
+
+/**
+ * The token in a header, which may be there several times: RFC 6750 section 2.1.
+ * @param {string | null | undefined} header
+ */
+function bearer(header) {
+  const text = header?.trim() ?? "";
+  // Another scheme is no attempt at this one.
+  if (!/^bearer(?: |$)/i.test(text)) throw new ProtectError("no_token", "there is no bearer token");
+  const token = text.slice("bearer ".length).trim();
+  if (token.length > LONGEST) throw new ProtectError("invalid_token", "the token is too long");
+  // A comma is what joins several headers.
+  if (token !== "" && !TOKEN.test(token)) {
+    throw new ProtectError(
+      "invalid_request",
+      "the authorization header is malformed, or there are several",
+    );
+  }
+  return token;
+}
+
+/** One policy for the tokens of one issuer; those that are stricter share its keys. */
+class Policy {
+  #audiences;
+  #dialect;
+  #verification;
+  #keys;
+  /** @type {((token: string) => Promise<boolean>) | undefined} */
+  #isActive;
+
+  /** @param {Options} options */
+  constructor(options) {
+    const { issuer, audience, jwksUri, dialect = "standard", clockTolerance = 5 } = options;
+    const { algorithms = ALGORITHMS, introspection } = options;
+    urlOption("issuer", issuer);
+    const given = jwksUri === undefined ? undefined : urlOption("jwksUri", jwksUri);
+    const audiences = typeof audience === "string" ? [audience] : audience;
+    if (!isTexts(audiences)) throw invalid("audience must be the identifier of the API, or several");
+    if (!Object.hasOwn(DIALECTS, dialect)) throw invalid("dialect must be `standard` or `entra`");
+    if (!isTexts(algorithms) || !algorithms.every((one) => ALGORITHMS.includes(one))) {
+      throw invalid(`algorithms must be some of ${ALGORITHMS.join(", ")}`);
+    }
+    if (!(clockTolerance >= 0 && clockTolerance <= 300)) {
+      throw invalid("clockTolerance must be 0 to 300 seconds");
+    }
+    /** @type {import("./metadata.js").Fetch} */
+    const fetch = options.fetch ?? ((url, init) => globalThis.fetch(url, init));
+    const endpoint = metadataOf(issuer, dialect, fetch);
+    this.#audiences = audiences;
+    this.#dialect = DIALECTS[dialect];
+    this.#verification = {
+      issuer,
+      audience: audiences,
+      algorithms: [...algorithms],
+      clockTolerance,
+      typ: this.#dialect.typ,
+      requiredClaims: this.#dialect.required,
+    };
+    const locate = given === undefined ? () => endpoint("jwks_uri") : async () => given;
+    this.#keys = keysAt(locate, fetch);
+    if (introspection !== undefined) this.#introspectBy(issuer, introspection, endpoint, fetch);
+  }
+
+  /**
+   * @param {string} issuer @param {NonNullable<Options["introspection"]>} options
+   * @param {(name: string) => Promise<URL>} endpoint @param {import("./metadata.js").Fetch} fetch
+   */
+  #introspectBy(issuer, options, endpoint, fetch) {
+    const { clientId, clientSecret, cacheTtl = 5 } = options;
+    const isText = (/** @type {unknown} */ value) => typeof value === "string" && value !== "";
+    if (!isText(clientId) || !(isText(clientSecret) || typeof clientSecret === "function")) {
+      throw invalid("introspection needs clientId and clientSecret");
+    }
+    if (!(cacheTtl >= 0 && cacheTtl <= 300)) throw invalid("cacheTtl must be 0 to 300 seconds");
+    /** @type {((token: string) => Promise<boolean>) | undefined} */
+    let ask;
+    this.#isActive = async (token) => {
+      if (ask === undefined) {
+        // Who does not introspect does not load what it takes.
+        const { introspector } = await import("./introspection.js");
+        ask ??= introspector(issuer, () => endpoint("introspection_endpoint"), options, fetch);
+      }
+      return ask(token);
+    };
+  }
+
+  /** What a token says, if it is good for this API. @param {string} text @returns {Promise<Token>} */
+  async verify(text) {
+    const claims = await this.#verified(text);
+    const { client, scope: scopeClaim } = this.#dialect;
+    const clientId = client.map((name) => claims[name]).find((id) => typeof id === "string");
+    if (clientId === undefined) throw new ProtectError("invalid_token", "the token names no client");
+    if (!(await this.#isStillActive(text))) {
+      throw new ProtectError("invalid_token", "the token is revoked");
+    }
+    const assigned = Array.isArray(claims.roles) ? claims.roles : [];
+    const roles = assigned.filter((role) => typeof role === "string");
+    const scope = claims[scopeClaim];
+    const names = typeof scope === "string" ? scope.split(" ").map((name) => this.bare(name)) : [];
+    // An application's token names its roles there, too: they are no user's consent.
+    const scopes = names.filter((name) => name !== "" && name !== ".default" && !roles.includes(name));
+    return /** @type {Token} */ ({ ...claims, client_id: clientId, roles, scopes });
+  }
+
+  /** @param {string} text */
+  async #isStillActive(text) {
+    try {
+      return (await this.#isActive?.(text)) ?? true;
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : cause;
+      throw new ProtectError("unavailable", `introspection failed: ${why}`, { cause });
+    }
+  }
+
+  /** @param {string} text @returns {Promise<Claims>} */
+  async #verified(text) {
+    try {
+      return (await jwtVerify(text, this.#keys, this.#verification)).payload;
+    } catch (error) {
+      if (error instanceof KeysError) {
+        throw new ProtectError("unavailable", error.message, { cause: error.cause });
+      }
+      // The cause would bring the claims along, into a log.
+      throw new ProtectError("invalid_token", error instanceof Error ? error.message : `${error}`);
+    }
+  }
+
+  /** A role or scope without the API that it is of. @param {string} name */
+  bare(name) {
+    const api = this.#audiences.find((audience) => name.startsWith(`${audience}/`));
+    return api === undefined ? name : name.slice(api.length + 1);
+  }
+
+  /** As a client asks for it: with the API, if an audience is its URI. @param {string} name */
+  full(name) {
+    const api = this.#audiences.find((audience) => audience.includes(":"));
+    return api === undefined ? name : `${api}/${name}`;
+  }
+}
+
+/** A role or scope of which some or all are needed. @typedef {{ names: string[], every: boolean }} Need */
+
+/** @param {string} option @param {Names | undefined} value @param {Policy} policy @returns {Need | undefined} */
+function need(option, value, policy) {
+  if (value === undefined) return undefined;
+  const of = typeof value === "string" ? [value] : value;
+  const isAny = typeof of === "object" && of !== null && "any" in of;
+  const isAll = typeof of === "object" && of !== null && "all" in of;
+  const names = isAny ? of.any : isAll ? of.all : of;
+  if (!isTexts(names) || (isAny && isAll)) {
+    throw invalid(`${option} must be a name, a list of names, { any: [...] } or { all: [...] }`);
+  }
+  return { names: names.map((name) => policy.bare(name)), every: !isAny };
+}
+
+/** @param {Need | undefined} need @param {readonly string[]} has */
+function isMet(need, has) {
+  if (need === undefined) return false;
+  const isThere = (/** @type {string} */ name) => has.includes(name);
+  return need.every ? need.names.every(isThere) : need.names.some(isThere);
+}
+
+/** What a route asks for: `roles` of an application, or `scopes` of a user. */
+class Terms {
+  #policy;
+  #roles;
+  #scopes;
+
+  /** @param {Policy} policy @param {Requirement} requirement */
+  constructor(policy, { roles, scopes }) {
+    this.#policy = policy;
+    this.#roles = need("roles", roles, policy);
+    this.#scopes = need("scopes", scopes, policy);
+  }
+
+  /** @param {Token} token */
+  check({ roles, scopes }) {
+    if (this.#roles === undefined && this.#scopes === undefined) return;
+    if (isMet(this.#roles, roles) || isMet(this.#scopes, scopes)) return;
+    const isUser = this.#roles === undefined || (this.#scopes !== undefined && scopes.length > 0);
+    const { names = [] } = (isUser ? this.#scopes : this.#roles) ?? {};
+    const scope = names.map((name) => this.#policy.full(name)).join(" ");
+    throw new ProtectError("insufficient_scope", `the token lacks ${scope}`, { scope });
+  }
+}
+
+/**
+ * What every guard is made of: by the text of a header, or of a token.
+ * @param {Policy} policy @param {Terms[]} terms
+ */
+function checks(policy, terms) {
+  /** @param {string} text */
+  async function verify(text) {
+    const token = await policy.verify(text);
+    for (const each of terms) each.check(token);
+    return token;
+  }
+  return {
+    verify,
+    /** @param {string | null | undefined} header @param {boolean} [isRepeated] */
+    async authorize(header, isRepeated = false) {
+      if (isRepeated) throw new ProtectError("invalid_request", "there are several authorization headers");
+      return verify(bearer(header));
+    },
+    /** The same and more. @param {Requirement} requirement */
+    with: (requirement) => checks(policy, [...terms, new Terms(policy, requirement)]),
+  };
+}
+
+/** The checks that options ask for. @param {Options} options */
+export function checksOf(options) {
+  if (typeof options !== "object" || options === null) throw invalid("options are missing");
+  const policy = new Policy(options);
+  return checks(policy, [new Terms(policy, options)]);
+}
+
+/** @typedef {ReturnType<typeof checks>} Checks */
+
+/**
+ * Whether a request of Node has several `Authorization` headers, of which Node shows the first only.
+ * @param {{ rawHeaders?: readonly string[] }} request
+ */
+export function isRepeated({ rawHeaders = [] }) {
+  let count = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (rawHeaders[index].toLowerCase() === "authorization") count += 1;
+  }
+  return count > 1;
+}
+
+/**
+ * The refusal that an error is; others are thrown on.
+ * @param {unknown} error @param {any} request @param {Options["onRefusal"]} onRefusal
+ */
+export function refusal(error, request, onRefusal) {
+  if (!(error instanceof ProtectError)) throw error;
+  onRefusal?.(/** @type {any} */ (error), request);
+  return error;
+}
+
+/** What a guard has set on a request. @param {{ auth?: unknown }} request */
+export function tokenOf({ auth }) {
+  if (auth === undefined) throw new Error("no guard has let this request through");
+  return auth;
+}
