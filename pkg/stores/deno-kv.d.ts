@@ -28,6 +28,7 @@ export interface DenoKv {
   atomic(): DenoKvAtomic;
 }
 
+/** How a {@link denoKvStore} is set up. */
 export interface DenoKvStoreOptions {
   /** The first part of every key. @default "edgemint" */
   prefix?: string;

@@ -11,6 +11,7 @@ export interface RedisClient {
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
 }
 
+/** How a {@link redisStore} is set up. */
 export interface RedisStoreOptions {
   /** What every key starts with; without `{` and `}`. @default "edgemint:" */
   prefix?: string;

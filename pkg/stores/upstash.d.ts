@@ -6,6 +6,7 @@ export interface UpstashClient {
   eval(script: string, keys: string[], args: string[]): Promise<unknown>;
 }
 
+/** How a {@link upstashStore} is set up. */
 export interface UpstashStoreOptions {
   /** What every key starts with; without `{` and `}`. @default "edgemint:" */
   prefix?: string;
