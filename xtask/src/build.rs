@@ -104,12 +104,12 @@ pub(crate) fn quick() -> Result<()> {
 }
 
 /// Makes a copy of the package whose wasm has the store contract suite in it (in JavaScript it is run
-/// by the module of the token service), and of the worker tests beside it: what is imported there is the
-/// copy.
+/// by the module of the token service), and of the worker and store tests beside it: what is imported
+/// there is the copy.
 pub(crate) fn contract() -> Result<()> {
     step("building the store contract suite for JavaScript");
     let copy = root().join("target/contract");
-    for folder in ["pkg", "pkg/stores", "tests/workerd"] {
+    for folder in ["pkg", "pkg/stores", "tests/workerd", "tests/stores"] {
         fs::create_dir_all(copy.join(folder))?;
         for file in fs::read_dir(root().join(folder))? {
             let path = file?.path();

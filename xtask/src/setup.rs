@@ -111,6 +111,20 @@ pub(crate) fn chromium() -> Result<()> {
     )
 }
 
+/// The database servers that the stores are tested on.
+pub(crate) fn databases() -> Result<()> {
+    debian("redis-server", &["redis-server"], "Redis")?;
+    // Debian keeps PostgreSQL's programs out of PATH: one folder for each version.
+    let installed = fs::read_dir("/usr/lib/postgresql").is_ok_and(|versions| {
+        let mut programs = versions.flatten().map(|version| version.path());
+        programs.any(|version| version.join("bin/initdb").exists())
+    });
+    if installed {
+        return Ok(());
+    }
+    debian("initdb", &["postgresql"], "PostgreSQL")
+}
+
 /// The load generator of the benchmark, where Debian's is to be had; the benchmark has one of its own.
 pub(crate) fn load_generator() -> Result<()> {
     debian("wrk", &["wrk"], "wrk").or_else(|error| {

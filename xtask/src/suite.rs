@@ -28,6 +28,8 @@ pub(crate) enum Suite {
     Browser,
     /// The worker in workerd
     Workerd,
+    /// The stores on databases: on PostgreSQL, Redis and the others themselves
+    Stores,
     /// The administration API held to pkg/openapi.json by schemathesis
     Openapi,
     /// The npm package: what it holds, and used after installation
@@ -114,11 +116,20 @@ impl Suite {
     /// Whether it tests the wasm that ships.
     fn uses_package(self) -> bool {
         use Suite::{
-            Browser, Deploy, Interop, Microsoft, Openapi, Package, Runtimes, Types, Workerd,
+            Browser, Deploy, Interop, Microsoft, Openapi, Package, Runtimes, Stores, Types, Workerd,
         };
         matches!(
             self,
-            Types | Browser | Workerd | Openapi | Package | Runtimes | Microsoft | Interop | Deploy
+            Types
+                | Browser
+                | Workerd
+                | Stores
+                | Openapi
+                | Package
+                | Runtimes
+                | Microsoft
+                | Interop
+                | Deploy
         )
     }
 
@@ -138,6 +149,11 @@ impl Suite {
                 setup::chromium()?;
                 build::contract()?;
                 node("tests/workerd/*.test.js")
+            }
+            Self::Stores => {
+                setup::databases()?;
+                build::contract()?;
+                node("tests/stores/*.test.js")
             }
             Self::Openapi => {
                 setup::schemathesis()?;
