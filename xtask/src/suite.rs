@@ -152,6 +152,8 @@ impl Suite {
             }
             Self::Stores => {
                 setup::databases()?;
+                // Deno has a database of its own.
+                setup::runtimes()?;
                 build::contract()?;
                 node("tests/stores/*.test.js")
             }
