@@ -196,6 +196,9 @@ for (const [name, start] of Object.entries(DATABASES)) {
       } catch (error) {
         const { message } = /** @type {Error} */ (error);
         throw new Error(`STORM_SEED=${SEED}: ${message}`, { cause: error });
+      } finally {
+        over = true;
+        await outage;
       }
     });
   });
