@@ -10,7 +10,7 @@ import { appServer } from "../examples/login/app.js";
 import { authorizations } from "../examples/login/authorizations.js";
 import { loginServer } from "../examples/login/server.js";
 import { listen } from "../examples/login/web.js";
-import { certificateIn } from "./certificate.js";
+import { certificateIn } from "../pkg/serve/certificate.js";
 import {
   ADMIN_SCOPE,
   API,

@@ -6,6 +6,7 @@ import { apis, roles, scopes } from "./commands/apis.js";
 import { apps, consents, secrets } from "./commands/applications.js";
 import { directory } from "./commands/directory.js";
 import { entries } from "./commands/profiles.js";
+import { serve } from "./commands/serve.js";
 import { events, keys, sessions, tenant } from "./commands/tenant.js";
 import { token } from "./commands/token.js";
 import { completionsOf } from "./completion.js";
@@ -72,14 +73,14 @@ function commandOf([first = "", second = ""]) {
   return COMMANDS.has(first) ? first : "";
 }
 const COMMANDS = new Set(
-  "init login profiles grant revoke events apply export token completion".split(" "),
+  "init login profiles grant revoke events apply export token serve completion".split(" "),
 );
 
 /** @param {string[]} args */
 function program(args) {
   const cli = yargs(args)
     .scriptName("edgemint")
-    .usage("$0 <command>\n\nAdministers an edgemint tenant.")
+    .usage("$0 <command>\n\nAdministers an edgemint tenant, or serves.")
     .locale("en")
     .parserConfiguration({
       "parse-positional-numbers": false,
@@ -125,12 +126,14 @@ function program(args) {
   events(cli);
   directory(cli);
   token(cli);
+  serve(cli);
   return cli
     .completion("completion", "Print a completion script for bash or zsh")
     .example("$0 init --url https://auth.example.com --tenant contoso", "The first administrator")
     .example("$0 apps create --name Worker", "An application")
     .example("$0 grant 7c2f4e1a-... api://orders Orders.Read.All", "Its consent")
     .example("$0 apply -f directory.yaml --dry-run", "A directory that lives in git")
+    .example("$0 serve --directory directory.yaml", "The service itself, for tests")
     .epilog(EPILOG);
 }
 

@@ -1,5 +1,8 @@
 // The store in this process's memory: exact, atomic, gone with it.
 
+/** Writes after which what has expired is removed: a process that serves for months has no other end. */
+const SWEEP = 1000;
+
 /**
  * @param {import("./memory.d.ts").MemoryStoreOptions} [options]
  * @returns {import("./memory.d.ts").MemoryStore}
@@ -23,6 +26,7 @@ export function memoryStore({ entries = [] } = {}) {
   /** @param {string} key @param {string} value @param {number | null} expiresAt */
   function write(key, value, expiresAt) {
     const version = `${++writes}`;
+    if (writes % SWEEP === 0) for (const one of stored.keys()) if (live(one) === null) stored.delete(one);
     stored.set(key, { value, version, expiresAt });
     return version;
   }

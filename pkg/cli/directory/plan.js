@@ -22,6 +22,7 @@ export async function plan(client, directory, { prune = false }, env, progress) 
   const found = { steps: [], unlisted: [], keptSelf: false };
   if (directory.tenant !== undefined) {
     const { body } = await client.request("GET", "/tenant");
+    checkTenant(directory.tenant, body);
     const update = compare("tenant", directory.tenant, body);
     const id = client.profile.tenant;
     if (update !== undefined) {
@@ -54,6 +55,24 @@ export async function plan(client, directory, { prune = false }, env, progress) 
     );
   }
   return found;
+}
+
+/**
+ * A file that says whose it is is not applied to another tenant.
+ * @param {Record<string, any>} wanted @param {Record<string, any>} current
+ */
+function checkTenant({ name, id }, current) {
+  for (const [said, is] of [
+    [name, current.tenant],
+    [id, current.id],
+  ]) {
+    if (said === undefined || said === is) continue;
+    throw new CliError(`the file is for the tenant ${said}, and this is ${is}`, {
+      exit: EXIT.usage,
+      code: "file",
+      hint: "Use its profile, or take `name` and `id` out of the file. Nothing was changed",
+    });
+  }
 }
 
 /** So many mistakes are told. */

@@ -16,7 +16,7 @@
  *   [member: string]: any }} WantedApplication
  * @typedef {{ identifier: string, [member: string]: any }} WantedApi
  * @typedef {object} Directory
- * @property {Record<string, any>} [tenant]
+ * @property {Record<string, any>} [tenant] with `name` and `id`, which are compared and never changed
  * @property {WantedApi[]} [apis]
  * @property {WantedApplication[]} [applications]
  */
@@ -178,6 +178,8 @@ const assignments = (value, at, report) => {
 };
 
 export const tenant = mapOf({
+  name: text,
+  id: text,
   displayName: text,
   algorithm: oneOf(ALGORITHMS),
   accessTokenLifetime: seconds,
