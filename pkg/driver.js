@@ -3,6 +3,7 @@
 // replaced: the request that trapped answers 500, those that were in flight answer 503, and the next
 // one is served.
 
+import { ask } from "./claims.js";
 import { EdgemintError } from "./errors.js";
 import { logSink } from "./events.js";
 import * as subtle from "./subtle.js";
@@ -104,7 +105,8 @@ function promises(store) {
 }
 
 /** What there is beside the stores, as `Offers` in `src/wasm/host.rs` counts it. @param {import("./index.d.ts").IssuerOptions} options */
-const offers = ({ issuanceEvents = true, rateLimit }) => (issuanceEvents ? 1 : 0) + (rateLimit ? 2 : 0);
+const offers = ({ issuanceEvents = true, rateLimit, claims }) =>
+  (issuanceEvents ? 1 : 0) + (rateLimit ? 2 : 0) + (claims ? 4 : 0);
 
 /** Something that waits for an answer of the wasm. @abstract */
 export class Call {
@@ -458,6 +460,11 @@ class Host {
     });
     this.driver.settle(call, id, counted, resumeVerified);
   }
+
+  /** @param {Call} call @param {number} id @param {string} context of a token */
+  claims(call, id, context) {
+    this.driver.settle(call, id, ask(this.driver.options, context), resumeClaimed);
+  }
 }
 
 // A store is somebody else's code: one that returns something else than `Store` in `index.d.ts` says
@@ -546,6 +553,11 @@ function resumeListed(engine, id, { names, cursor }) {
 /** @param {Engine} engine @param {number} id @param {string} outcome */
 function resumeStepped(engine, id, outcome) {
   return isText(outcome) ? engine.resumeStepped(id, outcome) : engine.fail(id, BREACH);
+}
+
+/** @param {Engine} engine @param {number} id @param {Awaited<ReturnType<typeof ask>>} claims */
+function resumeClaimed(engine, id, claims) {
+  return "text" in claims ? engine.resumeStepped(id, claims.text) : engine.fail(id, claims.why);
 }
 
 /** @param {Engine} engine @param {number} id @param {boolean} valid */

@@ -168,6 +168,77 @@ export interface IssuerOptions {
    * instance's own count holds alone, and there is an event `rate_limiter`.
    */
   rateLimit?: (key: string) => Promise<boolean>;
+  /**
+   * Adds claims to access tokens, of every grant and dialect: called before each is signed. It returns a
+   * plain object of JSON, of at most 4096 bytes, 16 levels deep, with whole numbers only, that has no claim of
+   * edgemint's own (`iss`, `sub`, `aud`, `roles`, `scope`, ...); of what the login page said of the user, a
+   * claim of the same name is replaced. A claim that a dialect gives a meaning of its own, such as `oid`, is
+   * left out of its tokens.
+   *
+   * If it throws, rejects, takes longer than `claimsTimeout` or returns anything else, no token is issued: the
+   * request is answered 503 with `Retry-After`, and there is an event `claims_hook` that says why, with what
+   * was thrown. It is called before a code or a refresh token is spent, so that the request can be repeated.
+   * It is called for the tokens of the administration API, too.
+   *
+   * @example
+   * ```js
+   * createIssuer({
+   *   ...options,
+   *   async claims({ grantType, subject, signal }) {
+   *     if (grantType === "client_credentials") return {};
+   *     const user = await fetch(`https://users.example.com/${encodeURIComponent(subject)}`, { signal });
+   *     const { department } = await user.json();
+   *     return { department };
+   *   },
+   * });
+   * ```
+   */
+  claims?: (context: ClaimsContext) => Record<string, unknown> | Promise<Record<string, unknown>>;
+  /**
+   * Milliseconds that `claims` may take, 1 to 30000. Within the grace of refresh tokens, two requests with
+   * the same one may wait for it side by side: keep it below the shortest grace. @default 2000
+   */
+  claimsTimeout?: number;
+}
+
+/** What an access token is about to be made for. It holds nothing secret. */
+export type ClaimsContext = ApplicationTokenContext | UserTokenContext;
+
+/** What is known of every access token before it is made. */
+interface TokenContext {
+  tenant: string;
+  /** The application, which has authenticated, or is a public one and holds what its user was given. */
+  clientId: string;
+  /** The identifier of the API that it is for: its audience. */
+  api: string;
+  /** The wire contract of the endpoint that was asked. */
+  dialect: "standard" | "entra" | "b2c";
+  /** The policy, in the dialect of B2C. */
+  policy?: string;
+  /** Aborted once the answer would come too late. */
+  signal: AbortSignal;
+}
+
+/** Of an access token for an application itself. */
+export interface ApplicationTokenContext extends TokenContext {
+  grantType: "client_credentials";
+  /** The app roles that it will carry. */
+  roles: string[];
+  subject?: undefined;
+  scopes?: undefined;
+  claims?: undefined;
+}
+
+/** Of an access token for a user's session. */
+export interface UserTokenContext extends TokenContext {
+  grantType: "authorization_code" | "refresh_token";
+  /** The user. */
+  subject: string;
+  /** The scopes on the API that it will carry, such as `Orders.Read`. */
+  scopes: string[];
+  /** What the login page said of the user. */
+  claims: Record<string, unknown>;
+  roles?: undefined;
 }
 
 /** `ES256` is the default; `RS256` is for verifiers that know nothing else. */

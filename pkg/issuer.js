@@ -436,6 +436,7 @@ async function read(request, declared, limit) {
  */
 export function createIssuerFrom(module, options, load) {
   const { baseUrl, store, masterKey, cacheTtl, cacheCapacity, bootstrapSecret } = options;
+  const { claims, claimsTimeout } = options;
   if (!masterKey) {
     throw new EdgemintError(
       "missing_master_key",
@@ -462,5 +463,13 @@ export function createIssuerFrom(module, options, load) {
     }
   }
   if (!store) throw new EdgemintError("invalid_options", "no store is set");
+  if (claims !== undefined && typeof claims !== "function") {
+    throw new EdgemintError("invalid_options", "claims is a function");
+  }
+  const isTime = Number.isInteger(claimsTimeout) && Number(claimsTimeout) >= 1 && Number(claimsTimeout) <= 30_000;
+  if (claimsTimeout !== undefined && !isTime) {
+    const message = `claimsTimeout is 1 to 30000 milliseconds, not ${claimsTimeout}`;
+    throw new EdgemintError("invalid_options", message);
+  }
   return new Issuer(module, options, load);
 }

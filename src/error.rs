@@ -143,6 +143,8 @@ pub enum Reason {
     // What failed here
     /// The store did not answer.
     Storage(String),
+    /// The host's hook for further claims failed, or said what no access token may say.
+    ClaimsHook(String),
     /// A stored record could not be understood.
     CorruptRecord {
         /// The key it is stored under.
@@ -380,7 +382,7 @@ impl Reason {
                 "the access token lacks the app role",
             ),
             Self::NotJson => wire(415, "invalid_request", "the body must be JSON in UTF-8"),
-            Self::Storage(_) => wire(
+            Self::Storage(_) | Self::ClaimsHook(_) => wire(
                 503,
                 "temporarily_unavailable",
                 "the service is unavailable for a moment",
@@ -465,6 +467,7 @@ impl Reason {
             Self::RoleMissing => "role_missing",
             Self::NotJson => "not_json",
             Self::Storage(_) => "storage",
+            Self::ClaimsHook(_) => "claims_hook",
             Self::CorruptRecord { .. } => "corrupt_record",
             Self::NoSigningKey(_) => "no_signing_key",
             Self::UnknownMasterKey => "unknown_master_key",
@@ -483,7 +486,10 @@ impl Reason {
         match self {
             Self::RepeatedParameter(name) | Self::ParameterInUrl(name) => Some(name.clone()),
             Self::UnknownApi(uri) | Self::UnknownResource(uri) => Some(uri.clone()),
-            Self::Storage(why) | Self::Signing(why) | Self::Internal(why) => Some(why.clone()),
+            Self::Storage(why)
+            | Self::ClaimsHook(why)
+            | Self::Signing(why)
+            | Self::Internal(why) => Some(why.clone()),
             Self::ParameterMissing(what) | Self::InvalidToken(what) => Some((*what).to_owned()),
             Self::Grant(_, place, _) => Some(place.clone()),
             Self::CorruptRecord { key, why } => Some(format!("{key}: {why}")),

@@ -63,6 +63,23 @@ pub trait Host {
         let _ = claim;
         std::future::ready(Ok(true))
     }
+
+    /// Whether there is a hook to ask for further claims of access tokens.
+    fn has_claims(&self) -> bool {
+        false
+    }
+
+    /// Asks it, before an access token is signed and before anything that is used once is spent: the claims
+    /// to add, an object in JSON. `context` says what the token is for, a line each: tenant, client id,
+    /// identifier of the API, grant type, dialect (`standard`, `entra` or `b2c`), B2C's policy, scope, and of a
+    /// user the subject, and the login page's claims in JSON. What there is not is empty.
+    ///
+    /// # Errors
+    /// The reason, for the operator: the request is answered 503 and may be repeated.
+    fn claims(&self, context: &str) -> impl Future<Output = Result<String, String>> {
+        let _ = context;
+        std::future::ready(Ok("{}".to_owned()))
+    }
 }
 
 /// How the service is set up.

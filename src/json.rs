@@ -107,6 +107,11 @@ impl JsonError {
         Self(["unknown member `", &name, "`"].concat())
     }
 
+    /// What it says.
+    pub(crate) fn into_text(self) -> String {
+        self.0
+    }
+
     fn within(self, name: &str) -> Self {
         Self([name, ": ", &self.0].concat())
     }
@@ -253,6 +258,24 @@ impl Object {
         self.0.iter()
     }
 
+    /// Takes over the members of another object, which count where both have one of a name.
+    pub(crate) fn extend(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
+        self.drop_repeated();
+    }
+
+    /// Of members of one name the last counts.
+    fn drop_repeated(&mut self) {
+        let mut at = 0;
+        while let Some((name, _)) = self.0.get(at) {
+            if self.names().skip(at + 1).any(|later| later == name) {
+                self.0.remove(at);
+            } else {
+                at += 1;
+            }
+        }
+    }
+
     /// The names of its members.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())
@@ -266,17 +289,9 @@ impl Member for Object {
                 "whole numbers; give a fraction as text",
             ));
         }
-        let mut members = Members::of(value)?.0;
-        // Of members of one name the last counts.
-        let mut at = 0;
-        while let Some((name, _)) = members.get(at) {
-            if members.iter().skip(at + 1).any(|(later, _)| later == name) {
-                members.remove(at);
-            } else {
-                at += 1;
-            }
-        }
-        Ok(Self(members))
+        let mut object = Self(Members::of(value)?.0);
+        object.drop_repeated();
+        Ok(object)
     }
 }
 

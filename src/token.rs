@@ -46,7 +46,7 @@ pub(crate) struct AccessToken<'a> {
     pub(crate) tid: &'a str,
     /// The grant that it comes from, if there is one.
     pub(crate) sid: Option<&'a str>,
-    /// What the login page said of the user: none of the names of the shape.
+    /// What the login page or the host added: none of the names of the shape.
     pub(crate) claims: Option<&'a Object>,
     /// What only the dialects say.
     pub(crate) realm: Option<&'a InRealm<'a>>,
@@ -115,7 +115,7 @@ impl Serialize for AccessToken<'_> {
             }
         }
         for (name, value) in self.claims.into_iter().flat_map(Object::members) {
-            // A login page does not know which dialect its users' tokens will be of.
+            // Who added it need not know which dialect the token is of.
             if self.realm.is_none() || !TAKEN.contains(&name.as_str()) {
                 claims.serialize_entry(name, value)?;
             }

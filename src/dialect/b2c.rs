@@ -187,7 +187,7 @@ pub(super) const fn row_of(reason: &Reason, is_metadata: bool) -> &'static Row {
             | Refusal::RedirectUri
             | Refusal::Corrupt => &FAULT,
         },
-        Reason::TooManyFailures(_) | Reason::Storage(_) => &UNAVAILABLE,
+        Reason::TooManyFailures(_) | Reason::Storage(_) | Reason::ClaimsHook(_) => &UNAVAILABLE,
         Reason::UnknownTenant
         | Reason::NoTenantNamed
         | Reason::CorruptRecord { .. }

@@ -242,7 +242,7 @@ pub(super) const fn row_of(reason: &Reason) -> &'static Row {
             Refusal::Corrupt => &FAULT,
         },
         Reason::TooManyFailures(_) => &TOO_MANY,
-        Reason::Storage(_) => &TRANSIENT,
+        Reason::Storage(_) | Reason::ClaimsHook(_) => &TRANSIENT,
         Reason::CorruptRecord { .. }
         | Reason::NoSigningKey(_)
         | Reason::StoreNotAtomic

@@ -252,6 +252,7 @@ mod tests {
             refused(Refusal::Corrupt, 50_000, 90_085),
             (Reason::TooManyFailures(1), 90_055, 90_035),
             (Reason::Storage(text()), 90_033, 90_035),
+            (Reason::ClaimsHook(text()), 90_033, 90_035),
         ];
         let (key, why) = (text(), text());
         let faults = [

@@ -269,7 +269,7 @@ impl Response {
     pub(crate) fn hint(self, reason: &Reason) -> Self {
         match reason {
             Reason::Method(allowed) => self.with("allow", allowed.clone()),
-            Reason::Storage(_) => self.with("retry-after", RETRY_AFTER),
+            Reason::Storage(_) | Reason::ClaimsHook(_) => self.with("retry-after", RETRY_AFTER),
             Reason::TooManyFailures(left) => self.with("retry-after", left.max(&1).to_string()),
             _ => self,
         }

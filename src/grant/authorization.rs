@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
+use super::claims::check as check_claims;
 use super::record::{CODE_LIFETIME, Consent, Grant, GrantedScopes};
 use super::session::epochs;
 use super::store::User;
@@ -28,34 +29,8 @@ use crate::time::UnixTime;
 
 /// Seconds that a user may take to sign in.
 pub(crate) const HANDLE_LIFETIME: u64 = 900;
-/// Bytes of JSON that a login page may add to access tokens.
-const MAX_CLAIMS: usize = 4_096;
-/// Levels of nesting in them: they are read again inside of other objects.
-const MAX_DEPTH: usize = 16;
 /// What a handle is sealed for.
 const CONTEXT: &str = "edgemint authorization request";
-
-/// Claims that say what edgemint says, or that change what a token is good for.
-const RESERVED: [&str; 18] = [
-    "authorization_details",
-    "iss",
-    "sub",
-    "aud",
-    "exp",
-    "nbf",
-    "iat",
-    "jti",
-    "client_id",
-    "azp",
-    "roles",
-    "scope",
-    "tid",
-    "sid",
-    "cnf",
-    "act",
-    "may_act",
-    "scp",
-];
 
 /// What a login page may answer instead of a user: RFC 6749 section 4.1.2.1 and OpenID Connect Core
 /// section 3.1.2.6.
@@ -273,7 +248,7 @@ impl<H: Host> Issuer<H> {
         }
         let consented = consented(request.scopes, scopes)?;
         let claims = claims.unwrap_or_default();
-        check_claims(&claims)?;
+        check_claims(&claims).map_err(|why| invalid(&why))?;
         let grants = self.grants()?;
         let entropy = self.host().entropy();
         let place = Place::new(&request.tenant, &subject, Id::new(entropy::bytes(entropy)?));
@@ -445,19 +420,4 @@ fn consented(asked: Vec<GrantedScopes>, agreed: Option<Vec<String>>) -> Done<Vec
         return Err(invalid("scopes were consented to that were not asked for"));
     }
     Ok(granted)
-}
-
-fn check_claims(claims: &Object) -> Done<()> {
-    if let Some(name) = claims.names().find(|name| RESERVED.contains(name)) {
-        return Err(invalid(
-            &["the claim `", name, "` is edgemint's own"].concat(),
-        ));
-    }
-    if claims.depth() > MAX_DEPTH {
-        return Err(invalid("the claims are nested more than 16 deep"));
-    }
-    if json::write(claims)?.len() > MAX_CLAIMS {
-        return Err(invalid("the claims are larger than 4096 bytes of JSON"));
-    }
-    Ok(())
 }

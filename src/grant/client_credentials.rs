@@ -1,5 +1,6 @@
 //! The client credentials grant: RFC 6749 section 4.4. It never yields a refresh token.
 
+use super::claims::{Asked, ask};
 use super::issue::{Content, Issued, Party, Ring};
 use crate::api::{Target, only_api};
 use crate::client::GrantType;
@@ -25,13 +26,23 @@ pub(crate) async fn issue<H: Host>(
     let api = party.api(issuer, uri, by_resource, now).await?;
     let granted = target.grant(&api, client.assignment_on(&api))?;
     let scope = granted.scope(uri);
+    let mut added = None;
+    if issuer.host().has_claims() {
+        let asked = Asked {
+            api: uri,
+            grant_type: GrantType::ClientCredentials,
+            scope: &scope,
+            user: None,
+        };
+        added = Some(ask(issuer, party, &asked).await?);
+    }
     let content = Content {
         subject: client.client_id.as_str(),
         roles: Some(&granted.roles),
         scope: &scope,
         names: &granted.roles,
         session: None,
-        claims: None,
+        claims: added.as_ref(),
         grant_type: GrantType::ClientCredentials,
         ends: None,
     };

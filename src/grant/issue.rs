@@ -54,7 +54,7 @@ pub(crate) struct Content<'a> {
     pub(crate) names: &'a [RoleName],
     /// The grant that it comes from.
     pub(crate) session: Option<&'a str>,
-    /// What the login page said of the user.
+    /// What it says beyond edgemint's own claims.
     pub(crate) claims: Option<&'a Object>,
     /// What it was asked for with; for the event.
     pub(crate) grant_type: GrantType,

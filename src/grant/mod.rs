@@ -10,8 +10,10 @@
 //! | `token` | the form of codes and refresh tokens |
 //! | `sessions` | a user's sessions listed and ended |
 //! | `issue` | the access token that each ends in |
+//! | `claims` | what it says beyond edgemint's own claims |
 
 mod authorization;
+mod claims;
 mod client_credentials;
 mod command;
 mod issue;

@@ -3,10 +3,11 @@
 
 use std::rc::Rc;
 
-use super::command::{Binding, Command, Epochs, Outcome, Presented, Terms};
+use super::claims::{Asked, ask};
+use super::command::{Binding, Command, Epochs, Issue, Outcome, Presented, Terms};
 use super::issue::{Content, Issued, Party, Ring};
 use super::record::Grant;
-use super::store::GrantStore;
+use super::store::{GrantStore, decide};
 use super::token::{GrantToken, Place, Purpose};
 use crate::api::{Api, Granted, Target};
 use crate::client::{Application, ClientKind, GrantType, RefreshMode, RefreshPolicy};
@@ -42,8 +43,16 @@ impl Exchange {
             binding,
         } = self;
         let (place, presented) = present(party, token)?;
-        let once = binding.is_some() || party.client.refresh.grace == 0;
-        let known = known_api(issuer, party, &place, &target, once, now).await?;
+        let (grant_type, once) = match binding {
+            Some(_) => (GrantType::AuthorizationCode, true),
+            None => (GrantType::RefreshToken, party.client.refresh.grace == 0),
+        };
+        let has_claims = issuer.host().has_claims();
+        let mut known = if has_claims {
+            None
+        } else {
+            known_api(issuer, party, &place, &target, once, now).await?
+        };
         let terms = Terms {
             api: target.api,
             scopes: target.roles,
@@ -51,10 +60,6 @@ impl Exchange {
                 .realm
                 .map_or_else(String::new, |realm| realm.name.clone()),
             ..terms(party.tenant, party.client)
-        };
-        let grant_type = match binding {
-            Some(_) => GrantType::AuthorizationCode,
-            None => GrantType::RefreshToken,
         };
         let command = match binding {
             Some(binding) => Command::Redeem {
@@ -64,36 +69,55 @@ impl Exchange {
             },
             None => Command::Refresh { presented, terms },
         };
-        let issue = match step(issuer, &place, &command, now).await? {
-            Outcome::Issue(issue) => issue,
-            Outcome::Refused(refusal) => return Err(Reason::refused(refusal, &place, by_resource)),
-            Outcome::Done {} => return Err(Reason::Internal("a step without an issue".into())),
-        };
-        let api = match known {
-            Some(api) if api.identifier == issue.api => api,
-            _ => party.api(issuer, &issue.api, by_resource, now).await?,
+        // With a hook the step is rehearsed first: what is asked before it, and fails, has spent nothing.
+        let mut rehearsing = has_claims;
+        let mut added = None;
+        let (issue, api, granted, scope) = loop {
+            let mut issue = match try_step(issuer, &place, &command, rehearsing, now).await? {
+                Outcome::Issue(issue) => issue,
+                // It is left to the step, which may have a replay to answer.
+                _ if rehearsing => {
+                    rehearsing = false;
+                    continue;
+                }
+                Outcome::Refused(refusal) => {
+                    return Err(Reason::refused(refusal, &place, by_resource));
+                }
+                Outcome::Done {} => return Err(Reason::Internal("a step without an issue".into())),
+            };
+            let api = match known.take() {
+                Some(api) if api.identifier == issue.api => api,
+                _ => party.api(issuer, &issue.api, by_resource, now).await?,
+            };
+            let granted = still_granted(&mut issue, &api)?;
+            let scope = granted.scope(&issue.api);
+            if has_claims && added.is_none() {
+                let asked = Asked {
+                    api: &issue.api,
+                    grant_type,
+                    scope: &scope,
+                    user: Some((&issue.subject, &issue.claims)),
+                };
+                added = Some(ask(issuer, party, &asked).await?);
+            }
+            if !rehearsing {
+                break (issue, api, granted, scope);
+            }
+            known = Some(api);
+            rehearsing = false;
         };
         issuer.saw_api(&party.client.client_id, &issue.api);
-        let mut scopes = issue.scopes;
-        // What was consented to on an API, or as a scope, of that name that is gone is not consent to this
-        // one.
-        scopes.retain(|scope| {
-            let declared = api.scope(scope);
-            issue.since >= api.created_at
-                && declared.is_some_and(|declared| issue.since >= declared.created_at)
-        });
-        if scopes.is_empty() {
-            return Err(Reason::ScopeWithdrawn);
+        let mut claims = issue.claims;
+        if let Some(added) = added {
+            claims.extend(added);
         }
-        let granted = Granted { roles: scopes };
-        let scope = granted.scope(&issue.api);
         let content = Content {
             subject: &issue.subject,
             roles: None,
             scope: &scope,
             names: &granted.roles,
             session: Some(&place.session()),
-            claims: Some(&issue.claims),
+            claims: Some(&claims),
             grant_type,
             ends: Some(issue.ends),
         };
@@ -111,6 +135,21 @@ impl Exchange {
             api,
         })
     }
+}
+
+/// The scopes of a step that the API still has. What was consented to on an API, or as a scope, of that name
+/// that is gone is not consent to this one.
+fn still_granted(issue: &mut Issue, api: &Api) -> Result<Granted, Reason> {
+    let since = issue.since;
+    let mut scopes = std::mem::take(&mut issue.scopes);
+    scopes.retain(|scope| {
+        let declared = api.scope(scope);
+        since >= api.created_at && declared.is_some_and(|declared| since >= declared.created_at)
+    });
+    if scopes.is_empty() {
+        return Err(Reason::ScopeWithdrawn);
+    }
+    Ok(Granted { roles: scopes })
 }
 
 /// The API that the access token will be for, read before the step: a read that fails after it would cost
@@ -164,8 +203,23 @@ pub(crate) async fn step<H: Host>(
     command: &Command,
     now: UnixTime,
 ) -> Result<Outcome, Reason> {
+    try_step(issuer, place, command, false, now).await
+}
+
+/// The same, or what would come of it.
+async fn try_step<H: Host>(
+    issuer: &Issuer<H>,
+    place: &Place,
+    command: &Command,
+    rehearsing: bool,
+    now: UnixTime,
+) -> Result<Outcome, Reason> {
     let grants = issuer.grants()?;
     let (grant, user) = (place.key()?, place.user_key()?);
+    if rehearsing {
+        let (step, _) = decide(grants, &grant, &user, command, now).await?;
+        return Ok(step.outcome);
+    }
     Ok(grants.step(&grant, &user, command, now).await?)
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::command::{Command, Outcome, Refusal};
 use super::record::Grant;
 use crate::json::{self, JsonError, record};
-use crate::store::{Expected, Key, MemoryStore, Put, Store, StoreError};
+use crate::store::{Expected, Key, MemoryStore, Put, Store, StoreError, Version};
 use crate::time::UnixTime;
 
 /// Rounds after which a step gives up: each means that another one was stored in between.
@@ -61,15 +61,11 @@ pub(crate) async fn compare_and_set<S: Store + ?Sized>(
     now: UnixTime,
 ) -> Result<Outcome, StoreError> {
     for _ in 0..ROUNDS {
-        let (found, of_user) = join(store.get(grant), store.get(user)).await;
-        let (found, of_user) = (found?, of_user?);
-        let value = found.as_ref().map(|found| found.value.as_str());
-        let user_value = of_user.as_ref().map(|found| found.value.as_str());
-        let step = Step::take(value, user_value, command, now);
-        let (Some((value, expires_at)), Some(found)) = (step.write, found) else {
+        let (step, version) = decide(store, grant, user, command, now).await?;
+        let (Some((value, expires_at)), Some(version)) = (step.write, version) else {
             return Ok(step.outcome);
         };
-        let expected = Expected::Version(found.version);
+        let expected = Expected::Version(version);
         match store.put(grant, &value, expected, Some(expires_at)).await? {
             Put::Done(_) => return Ok(step.outcome),
             Put::Conflict => {}
@@ -78,6 +74,23 @@ pub(crate) async fn compare_and_set<S: Store + ?Sized>(
     Err(StoreError::Unavailable(
         "others kept writing the same grant".to_owned(),
     ))
+}
+
+/// What is to be done by what the store holds now, and the version of the grant that is there. Nothing is
+/// done.
+pub(crate) async fn decide<S: Store + ?Sized>(
+    store: &S,
+    grant: &Key,
+    user: &Key,
+    command: &Command,
+    now: UnixTime,
+) -> Result<(Step, Option<Version>), StoreError> {
+    let (found, of_user) = join(store.get(grant), store.get(user)).await;
+    let (found, of_user) = (found?, of_user?);
+    let value = found.as_ref().map(|found| found.value.as_str());
+    let user_value = of_user.as_ref().map(|found| found.value.as_str());
+    let step = Step::take(value, user_value, command, now);
+    Ok((step, found.map(|found| found.version)))
 }
 
 /// One step over the texts that a store holds.

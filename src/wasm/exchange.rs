@@ -24,7 +24,7 @@ pub(super) enum Answer {
     Imported(JsValue),
     /// A signature, or what was encrypted or decrypted.
     Bytes(Vec<u8>),
-    /// What came of a step: JSON.
+    /// What came of a step, or claims: JSON.
     Stepped(String),
     /// Whether a signature is good.
     Verified(bool),

@@ -141,6 +141,10 @@ extern "C" {
     /// Counts a failure of this name; answered by whether it was within the limit.
     #[wasm_bindgen(method)]
     fn limit(this: &JsHost, call: &JsValue, id: u32, claim: &str);
+
+    /// Further claims of an access token: what it is for, in lines; answered by JSON.
+    #[wasm_bindgen(method)]
+    fn claims(this: &JsHost, call: &JsValue, id: u32, context: &str);
 }
 
 /// The core's surroundings in JavaScript.
@@ -189,6 +193,8 @@ impl Offers {
     const ISSUANCES: u8 = 1;
     /// There is a limiter of failures.
     const LIMITER: u8 = 2;
+    /// There is a hook for further claims.
+    const CLAIMS: u8 = 4;
 
     fn has(self, bit: u8) -> bool {
         self.0 & bit != 0
@@ -257,6 +263,15 @@ impl Host for WasmHost {
             Answer::Verified(within) => Ok(within),
             other => Err(why(other)),
         }
+    }
+
+    fn has_claims(&self) -> bool {
+        self.offers.has(Offers::CLAIMS)
+    }
+
+    async fn claims(&self, context: &str) -> Result<String, String> {
+        let begin = |call: &JsValue, id| self.js.claims(call, id, context);
+        stepped(self.exchange.perform(begin).await).map_err(why)
     }
 }
 

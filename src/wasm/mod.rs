@@ -284,7 +284,7 @@ impl Engine {
         self.settle(id, Answer::Bytes(bytes))
     }
 
-    /// The same for a step of a grant: what came of it, in JSON.
+    /// The same for a step of a grant, and for the claims of a token: what came of it, in JSON.
     #[wasm_bindgen(js_name = resumeStepped)]
     pub fn resume_stepped(&self, id: u32, outcome: String) -> bool {
         self.settle(id, Answer::Stepped(outcome))

@@ -209,6 +209,50 @@ fn the_default_mode_rotates_at_the_standards_endpoints() {
 }
 
 #[test]
+fn the_claims_hook_is_told_the_dialect_and_overrides_none_of_its_claims() {
+    let world = contoso();
+    let names = ["oid", "ver", "uti", "appid", "azpacr", "idtyp", "tfp"];
+    let mut answer = json!({"team": "green"});
+    for name in names {
+        answer[name] = json!("made up");
+    }
+    let made_up = answer.to_string();
+    world.around.hook.answer(&made_up);
+    for (at, dialect, policy) in [
+        (ENTRA, "entra", Value::Null),
+        (B2C, "b2c", json!("b2c_1_sign_in")),
+        (STANDARD, "standard", Value::Null),
+    ] {
+        let own = asks(at, &format!("{GRAPH}/.default"));
+        let session = refresh_of(&accepted(&world, &redeems(at, &code(&world, at, "ada"))));
+        world.around.hook.asked();
+        for call in [own, refreshes(at, &session).without("scope")] {
+            let body = accepted(&world, &call);
+            let claims = Token::read(body["access_token"].as_str().unwrap()).claims;
+            assert_eq!(claims["team"], "green", "{claims}");
+            for name in names {
+                let is_made_up = claims.get(name).is_some_and(|value| value == "made up");
+                assert_eq!(is_made_up, at == STANDARD, "{name}: {claims}");
+            }
+        }
+        for asked in world.around.hook.asked() {
+            assert_eq!(
+                (&asked["dialect"], &asked["policy"]),
+                (&json!(dialect), &policy)
+            );
+            assert_eq!(asked["api"], GRAPH);
+        }
+        world.around.hook.answer("{\"sub\":\"eve\"}");
+        let answer = world.send(&refreshes(at, &session).without("scope"));
+        assert_eq!(
+            (answer.status(), answer.header("retry-after")),
+            (503, Some("1"))
+        );
+        world.around.hook.answer(&made_up);
+    }
+}
+
+#[test]
 fn a_session_stays_in_the_realm_that_it_was_opened_in() {
     let world = contoso();
     let realms = [STANDARD, ENTRA, B2C, OTHER_POLICY];

@@ -85,6 +85,7 @@ reasons! {
     Reason::RoleMissing => Reason::RoleMissing,
     Reason::NotJson => Reason::NotJson,
     Reason::Storage(_) => Reason::Storage(canary()),
+    Reason::ClaimsHook(_) => Reason::ClaimsHook(canary()),
     Reason::CorruptRecord { .. } => Reason::CorruptRecord { key: canary(), why: canary() },
     Reason::NoSigningKey(_) => Reason::NoSigningKey("ES256"),
     Reason::UnknownMasterKey => Reason::UnknownMasterKey,

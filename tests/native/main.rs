@@ -15,6 +15,7 @@ mod administration_api;
 mod authorization_code;
 mod budget;
 mod caching;
+mod claims_hook;
 mod contract;
 mod entra;
 mod errors;

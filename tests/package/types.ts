@@ -40,6 +40,28 @@ createIssuer({
   clientAddress,
   rateLimit: rateLimiter(failures),
 });
+// What the claims hook is told depends on the grant.
+createIssuer({
+  baseUrl: "https://a.example",
+  masterKey: "",
+  store,
+  claimsTimeout: 500,
+  async claims({ grantType, roles, subject, scopes, claims, api, dialect, signal }) {
+    if (grantType === "client_credentials") {
+      const all: string[] = roles;
+      const nobody: undefined = subject;
+      return { all, nobody };
+    }
+    const user: string = subject;
+    // @ts-expect-error app roles are an application's
+    const none: string[] = roles;
+    const { name } = claims;
+    signal.throwIfAborted();
+    return { user, none, name, scopes, api, isMicrosofts: dialect !== "standard" };
+  },
+});
+// @ts-expect-error claims are an object
+createIssuer({ baseUrl: "https://a.example", masterKey: "", store, claims: () => "admin" });
 // @ts-expect-error whether it was within the limit is not optional
 createIssuer({ baseUrl: "https://a.example", masterKey: "", store, rateLimit: async () => {} });
 

@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::task::Poll;
 
 use edgemint::event::{Event, EventSink};
 use edgemint::grant::GrantStore;
@@ -13,6 +14,7 @@ use edgemint::store::{
     Versioned, Write,
 };
 use edgemint::{Entropy, EntropyError, Host, UnixTime};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::block_on;
@@ -30,6 +32,7 @@ pub(crate) struct Surroundings {
     pub(crate) signer: TestSigner,
     pub(crate) events: Recorder,
     pub(crate) limiter: Limiter,
+    pub(crate) hook: ClaimsHook,
 }
 
 impl Default for Surroundings {
@@ -42,6 +45,7 @@ impl Default for Surroundings {
             signer: TestSigner::new(entropy.clone()),
             events: Recorder::default(),
             limiter: Limiter::default(),
+            hook: ClaimsHook::default(),
             entropy,
             clock,
         }
@@ -80,6 +84,14 @@ impl Host for TestHost {
 
     async fn limit(&self, claim: &str) -> Result<bool, String> {
         self.0.limiter.count(claim)
+    }
+
+    fn has_claims(&self) -> bool {
+        self.0.hook.answer.borrow().is_some()
+    }
+
+    async fn claims(&self, context: &str) -> Result<String, String> {
+        self.0.hook.ask(context).await
     }
 }
 
@@ -133,6 +145,8 @@ pub(crate) struct TestStore {
     rival: Cell<bool>,
     /// What else happens just before the next transaction.
     meanwhile: Cell<Option<Box<dyn FnOnce()>>>,
+    /// What happens after so many more reads.
+    behind: Cell<Option<(usize, Box<dyn FnOnce()>)>>,
     /// It makes several writes one after another.
     lacks_transactions: Cell<bool>,
 }
@@ -153,6 +167,7 @@ impl TestStore {
             failing_put: Cell::new(None),
             rival: Cell::new(false),
             meanwhile: Cell::default(),
+            behind: Cell::default(),
             lacks_transactions: Cell::new(false),
         }
     }
@@ -203,6 +218,11 @@ impl TestStore {
     /// Lets something else happen between the next command's reads and its writes.
     pub(crate) fn let_happen_first(&self, act: impl FnOnce() + 'static) {
         self.meanwhile.set(Some(Box::new(act)));
+    }
+
+    /// Lets something happen after this many more reads.
+    pub(crate) fn let_happen_after_reads(&self, reads: usize, act: impl FnOnce() + 'static) {
+        self.behind.set(Some((reads, Box::new(act))));
     }
 
     /// Takes the fault back. Returns whether it was still waiting for its write.
@@ -292,7 +312,13 @@ impl Store for TestStore {
         if self.down.get() || number == Some(0) {
             return Err(StoreError::Unavailable(STORE_DETAIL.into()));
         }
-        self.memory.get(key).await
+        let found = self.memory.get(key).await;
+        match self.behind.take() {
+            Some((1, act)) => act(),
+            Some((reads, act)) => self.behind.set(Some((reads - 1, act))),
+            None => {}
+        }
+        found
     }
 
     async fn put(
@@ -607,4 +633,90 @@ impl Limiter {
         let count = asked.iter().filter(|known| *known == claim).count();
         Ok(count <= self.limit.get())
     }
+}
+
+/// Adds claims to access tokens, once it has an answer. It remembers what it was asked.
+#[derive(Default)]
+pub(crate) struct ClaimsHook {
+    answer: RefCell<Option<Result<String, String>>>,
+    /// How often it is looked at before it answers.
+    delay: Cell<usize>,
+    /// What else happens before its next answer.
+    meanwhile: Cell<Option<Box<dyn FnOnce()>>>,
+    asked: RefCell<Vec<Value>>,
+}
+
+impl ClaimsHook {
+    /// Answers from now on with this text.
+    pub(crate) fn answer(&self, text: &str) {
+        self.answer.replace(Some(Ok(text.to_owned())));
+    }
+
+    /// Fails from now on.
+    pub(crate) fn fail(&self, why: &str) {
+        self.answer.replace(Some(Err(why.to_owned())));
+    }
+
+    /// Takes its time from now on.
+    pub(crate) fn delay(&self, looks: usize) {
+        self.delay.set(looks);
+    }
+
+    /// Lets something else happen before the next answer.
+    pub(crate) fn let_happen_first(&self, act: impl FnOnce() + 'static) {
+        self.meanwhile.set(Some(Box::new(act)));
+    }
+
+    /// What it was asked since the last call.
+    pub(crate) fn asked(&self) -> Vec<Value> {
+        self.asked.take()
+    }
+
+    async fn ask(&self, context: &str) -> Result<String, String> {
+        self.asked.borrow_mut().push(read_context(context));
+        for _ in 0..self.delay.get() {
+            let mut waited = false;
+            std::future::poll_fn(|_| {
+                if std::mem::replace(&mut waited, true) {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            })
+            .await;
+        }
+        if let Some(act) = self.meanwhile.take() {
+            act();
+        }
+        self.answer.borrow().clone().expect("a hook")
+    }
+}
+
+/// What `Host::claims` is given, by the names that JavaScript gives it.
+fn read_context(context: &str) -> Value {
+    let names = [
+        "tenant",
+        "clientId",
+        "api",
+        "grantType",
+        "dialect",
+        "policy",
+        "scope",
+        "subject",
+        "claims",
+    ];
+    let lines: Vec<&str> = context.split('\n').collect();
+    assert_eq!(lines.len(), names.len(), "{context}");
+    let mut told = Value::Object(Map::new());
+    for (name, line) in names
+        .into_iter()
+        .zip(lines)
+        .filter(|(_, line)| !line.is_empty())
+    {
+        told[name] = match name {
+            "claims" => serde_json::from_str(line).expect("JSON"),
+            _ => line.into(),
+        };
+    }
+    told
 }
