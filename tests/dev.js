@@ -15,9 +15,10 @@ const root = fileURLToPath(new URL("../", import.meta.url));
  * @param {{ folder: string, port: number, https?: boolean }} options the folder keeps state and facts
  */
 export async function startDev({ folder, port, https = false }) {
-  const [state, facts] = [join(folder, "state"), join(folder, "demo.json")];
+  const state = join(folder, "state");
+  const facts = join(state, "demo.json");
   await rm(facts, { force: true });
-  const options = ["worker/dev.js", "--port", `${port}`, "--state", state, "--facts", facts];
+  const options = ["worker/dev.js", "--port", `${port}`, "--state", state];
   if (https) options.push("--https");
   const child = spawn(process.execPath, options, {
     cwd: root,

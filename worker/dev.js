@@ -29,6 +29,7 @@ import {
 import { localWorker } from "./local.js";
 
 const VARIABLES = ".dev.vars";
+const STATE = ".edgemint/state";
 /** From the worker's port: the login page's, the demo application's. 8788 is that of examples/api.js. */
 const LOGIN = 2;
 const APP = 3;
@@ -38,14 +39,16 @@ const CACHE_TTL = 5;
 const { values } = parseArgs({
   options: {
     port: { type: "string", default: "8787" },
-    state: { type: "string", default: ".edgemint/state" },
-    facts: { type: "string", default: ".edgemint/demo.json" },
+    state: { type: "string", default: STATE },
     https: { type: "boolean", default: false },
   },
 });
 const port = Number(values.port);
-const { facts: FACTS, https } = values;
+const { https } = values;
 const state = resolve(values.state);
+// Another state folder is another demo, which may run beside the first.
+const isMain = state === resolve(STATE);
+const FACTS = isMain ? ".edgemint/demo.json" : join(state, "demo.json");
 
 /** Ends with a message and no stack trace. @param {string} message @returns {never} */
 function fail(message) {
@@ -77,7 +80,7 @@ function show(facts) {
   const { verifier, challenge } = pkce();
   const curl = https ? `curl -s --cacert '${facts.certificate}'` : "curl -s";
   // Node reads it once, when it starts.
-  const trust = https ? `\n  export NODE_EXTRA_CA_CERTS='${facts.certificate}'` : "";
+  const trust = `export NODE_EXTRA_CA_CERTS='${facts.certificate}'`;
   const client = `${facts.confidential_client_id}:${facts.confidential_client_secret}`;
   const [userScope] = facts.user_scope.split(" ");
   console.log(`
@@ -90,6 +93,7 @@ ${bold(styleText("green", "edgemint"))} is running at ${bold(facts.base_url)}; C
   granted         Orders.Read.All on ${facts.api}
   login page      ${facts.login_url}
 
+${https ? `${bold("Let Node trust the certificate")}: MSAL, the examples, the command line\n\n  ${trust}\n\n` : ""}\
 ${bold("Get a token for a service")}
 
   ${lines(
@@ -104,6 +108,16 @@ ${bold("The same as Microsoft Entra ID's clients ask for it")}${https ? "" : " (
 
   ${lines(
     `${curl} ${facts.entra_authority}/oauth2/v2.0/token`,
+    "-d grant_type=client_credentials",
+    `-d client_id=${facts.client_id}`,
+    `-d client_secret=${facts.client_secret}`,
+    `-d scope=${facts.scope}`,
+  )}
+
+${bold("The same as those of Azure AD B2C ask for it")}
+
+  ${lines(
+    `${curl} ${facts.base_url}/${TENANT}.onmicrosoft.com/${facts.b2c_policy}/oauth2/v2.0/token`,
     "-d grant_type=client_credentials",
     `-d client_id=${facts.client_id}`,
     `-d client_secret=${facts.client_secret}`,
@@ -147,7 +161,7 @@ ${bold("Administer it")}
 
   export EDGEMINT_URL=${facts.base_url} EDGEMINT_TENANT=${TENANT}
   export EDGEMINT_CLIENT_ID=${facts.admin_client_id}
-  export EDGEMINT_CLIENT_SECRET=${facts.admin_client_secret}${trust}
+  export EDGEMINT_CLIENT_SECRET=${facts.admin_client_secret}${https ? `\n  ${trust}` : ""}
   npx edgemint apps list
   npx edgemint events --follow
 
@@ -156,7 +170,7 @@ ${bold("What to try next")}
   - a role that was not granted (invalid_scope): scope=${facts.api}/Orders.Write.All
   - one role only: scope=${facts.api}/Orders.Read.All
   - the keys that an API verifies with: ${curl} ${facts.jwks_uri}
-  - an API that asks for the token: node examples/api.js
+  - an API that asks for the token: ${isMain ? "" : `ISSUER=${facts.issuer} AUDIENCE=${facts.api} `}node examples/api.js
   - a refresh token that is spent, more than 10 s later: its session ends (invalid_grant)
   - the same facts for a script: ${FACTS}
 

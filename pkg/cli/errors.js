@@ -55,7 +55,7 @@ export class ProblemError extends CliError {
     super(trim(detail ?? title ?? `the server answered ${status}`), {
       exit: exitOf(status),
       code: named,
-      hint: hint ?? (named === "not_found" ? whereToLook(detail ?? "") : HINTS[named]),
+      hint: hint ?? (WHERE[named] ?? (() => HINTS[named]))(detail ?? ""),
     });
     this.name = "ProblemError";
     this.status = status;
@@ -87,7 +87,6 @@ const HINTS = {
     "Have an administrator run `edgemint grant CLIENT_ID urn:edgemint:admin ROLE` for the application of this profile",
   forbidden:
     "The application of this profile needs RoleManagement.ReadWrite.All, or every role that the other one has",
-  exists: "Look at it with `show`, change it with `update`",
   precondition_failed: "Look at it again, and repeat the command",
   conflict: "Look at it again, and repeat the command",
 };
@@ -99,6 +98,13 @@ function whereToLook(detail) {
   const [kind] = /^(application|API|signing key)(?= `)/.exec(detail) ?? [];
   return kind === undefined ? undefined : `See what there is with \`edgemint ${LISTS[kind]} list\``;
 }
+/** An id or domain may be another tenant's, which one cannot look at. @param {string} detail */
+const whatExists = (detail) =>
+  /\bid or domain\b/.test(detail)
+    ? "Another tenant answers to it: take one that is free, or let that tenant give it up"
+    : "Look at it with `show`, change it with `update`";
+/** What to do, by the code, where the rest of the problem matters. @type {Record<string, (detail: string) => string | undefined>} */
+const WHERE = { not_found: whereToLook, exists: whatExists };
 /** @type {Record<string, string>} */
 const LISTS = { application: "apps", API: "apis", "signing key": "keys" };
 

@@ -6,8 +6,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
-import { admin, demo, part } from "./world.js";
+import { ConfidentialClientApplication } from "@azure/msal-node";
+import { Client } from "../../pkg/cli/client.js";
+import { pkce } from "../../worker/demo.js";
+import { admin, create, demo, part, signIn } from "./world.js";
 
 const run = promisify(execFile);
 const here = (/** @type {string} */ path) => fileURLToPath(new URL(path, import.meta.url));
@@ -45,6 +49,23 @@ const told = {
   CLIENT_ID: demo.client_id,
   CLIENT_SECRET: demo.client_secret,
 };
+
+/** A command of the guide as it is run from here. @param {string} commands */
+const typed = (commands) =>
+  commands.replaceAll(/^edgemint/gm, `'${process.execPath}' '${join(root, "pkg/cli/main.js")}'`);
+
+/** What holds once the worker's memory has run out. @param {() => Promise<void>} holds */
+async function eventually(holds) {
+  const end = Date.now() + 20_000;
+  for (;;) {
+    try {
+      return await holds();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+      await sleep(250);
+    }
+  }
+}
 
 /** @param {string} output */
 function isToken(output) {
@@ -99,14 +120,93 @@ describe("docs/entra.md", () => {
     const path = file("orders.test.js", snippet("js", "a token is cached"));
     const options = ["--test", "--test-reporter=tap", path];
     const { stdout } = await run(process.execPath, options, { env: environment });
-    assert.match(stdout, /^# pass 2$/m);
+    assert.match(stdout, /^# pass 3$/m);
     const credential = file("credential.js", snippet("js", "sendRequest"));
     isToken((await run(process.execPath, [credential], { env: environment })).stdout);
   });
 
-  test("its commands turn the dialects on", async () => {
-    const edgemint = `'${process.execPath}' '${join(root, "pkg/cli/main.js")}'`;
-    const commands = snippet("sh", "--entra").replaceAll(/^edgemint/gm, edgemint);
+  test("its sessions go on without MSAL's accounts", async () => {
+    const path = file("session.mjs", snippet("js", "function session"));
+    const { redeem, refresh } = await import(pathToFileURL(path).href);
+    const { confidential_client_id: clientId, confidential_client_secret: clientSecret } = demo;
+    const { host } = new URL(demo.base_url);
+    const authority = `${demo.base_url}/${demo.tenant}`;
+    const configuration = { auth: { clientId, clientSecret, authority, knownAuthorities: [host] } };
+    const client = new ConfidentialClientApplication(configuration);
+    const scopes = [`${demo.api}/Orders.Read`];
+    const { verifier, challenge } = pkce();
+    const asked = { scopes, redirectUri: demo.redirect_uri };
+    const pkceOf = { codeChallenge: challenge, codeChallengeMethod: "S256" };
+    const code = await signIn(await client.getAuthCodeUrl({ ...asked, ...pkceOf }), scopes);
+    const first = await redeem(configuration, { ...asked, code, codeVerifier: verifier });
+    assert.equal(part(first.accessToken, 1).sub, demo.demo_user);
+    const next = await refresh(configuration, { refreshToken: first.refreshToken, scopes });
+    assert.equal(part(next.accessToken, 1).sub, demo.demo_user);
+    assert.notEqual(next.accessToken, first.accessToken);
+    assert.ok(next.refreshToken && next.expiresOn > new Date());
+  });
+
+  test("its console tells apart why MSAL gets no metadata", async () => {
+    await create("/tenants", { tenant: "plain" });
+    const steps = snippet("console", "CURL_CA_BUNDLE")
+      .split(/^\$ /m)
+      .slice(1)
+      .map((step) => [step.slice(0, step.indexOf("\n")), step.slice(step.indexOf("\n") + 1)]);
+    // One shell, as the reader's: a variable that is set stays set.
+    const script = steps
+      .map(([command]) => `echo '$'; ${command}; echo`)
+      .join("\n")
+      .replaceAll("https://localhost:8787", demo.base_url)
+      .replaceAll(".edgemint/state/https-cert.pem", demo.certificate);
+    const { stdout } = await run("sh", ["-c", script], { env: environment });
+    const seen = stdout.split(/^\$\n/m).slice(1);
+    assert.deepEqual(
+      seen.map((output) => output.trim()),
+      steps.map(([, output]) => output.trim()),
+    );
+  });
+
+  test("its commands turn the dialects on, and the key that they announce need not be waited for", async () => {
+    const made = await create("/tenants", { tenant: "later" });
+    const { clientId, secret } = made.administrator;
+    const env = {
+      ...told,
+      EDGEMINT_URL: demo.base_url,
+      EDGEMINT_TENANT: "later",
+      EDGEMINT_CLIENT_ID: clientId,
+      EDGEMINT_CLIENT_SECRET: secret,
+    };
+    const { stderr } = await run("sh", ["-ec", typed("edgemint tenant update --entra")], { env });
+    const command = snippet("sh", "--starts 0").trim();
+    assert.ok(stderr.includes(`To have one sign at once: ${command}\n`), stderr);
+    const profile = { url: demo.base_url, tenant: "later", clientId, clientSecret: secret };
+    const later = new Client(profile, () => {});
+    /** @param {string} path @param {object} body @returns {Promise<any>} */
+    const add = async (path, body) =>
+      (await later.request("POST", path, { body, creates: true })).body;
+    await add("/apis", { identifier: "api://later" });
+    const { clientId: id } = await add("/applications", {});
+    const app = { clientId: id, secret: (await add(`/applications/${id}/secrets`, {})).secret };
+    /** @returns {Promise<any>} */
+    const asked = async () => {
+      const answer = await fetch(`${demo.base_url}/later/oauth2/v2.0/token`, {
+        method: "POST",
+        body: new URLSearchParams({
+          grant_type: "client_credentials",
+          client_id: app.clientId,
+          client_secret: app.secret,
+          scope: "api://later/.default",
+        }),
+      });
+      return answer.json();
+    };
+    await eventually(async () => assert.deepEqual((await asked()).error_codes, [50000]));
+    await run("sh", ["-ec", typed(command)], { env });
+    await eventually(async () => assert.ok((await asked()).access_token));
+  });
+
+  test("its commands turn the dialects on, in the demo tenant, too", async () => {
+    const commands = typed(snippet("sh", "--entra"));
     await run("sh", ["-ec", commands], { env: { ...told, ...administrator } });
     const { body } = await admin.request("GET", "/tenant");
     const { entra, domains, policies } = /** @type {any} */ (body);

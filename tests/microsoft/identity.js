@@ -2,7 +2,11 @@
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { ClientSecretCredential, CredentialUnavailableError } from "@azure/identity";
+import {
+  ClientSecretCredential,
+  CredentialUnavailableError,
+  DefaultAzureCredential,
+} from "@azure/identity";
 import { NAMES, demo, part } from "./world.js";
 
 const credential = (/** @type {string} */ tenant, secret = demo.client_secret, host = demo.base_url) =>
@@ -25,6 +29,22 @@ describe("@azure/identity", () => {
       assert.equal((await one.getToken(demo.scope)).token, got.token);
     });
   }
+
+  test("DefaultAzureCredential gets one with what the environment says, and instance discovery off", async () => {
+    const told = {
+      AZURE_AUTHORITY_HOST: demo.base_url,
+      AZURE_TENANT_ID: demo.tenant_id,
+      AZURE_CLIENT_ID: demo.client_id,
+      AZURE_CLIENT_SECRET: demo.client_secret,
+    };
+    Object.assign(process.env, told);
+    try {
+      const one = new DefaultAzureCredential({ disableInstanceDiscovery: true });
+      assert.equal(part((await one.getToken(demo.scope)).token, 1).azp, demo.client_id);
+    } finally {
+      for (const name of Object.keys(told)) delete process.env[name];
+    }
+  });
 
   test("a wrong secret is AuthenticationRequiredError, caused by ServerError 7000215", async () => {
     const asked = credential(demo.tenant_id, `${demo.client_secret}x`).getToken(demo.scope);

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as jose from "jose";
 import passport from "passport-azure-ad";
-import { GUID, NAMES, demo, part } from "./world.js";
+import { GUID, NAMES, admin, demo, part } from "./world.js";
 
 const roles = ["Orders.Read.All"];
 const domain = NAMES[1];
@@ -138,6 +138,13 @@ describe("a token of v1.0", () => {
     assert.equal(x5t, kid);
     const options = { identityMetadata: metadata, audience: demo.api_v1 };
     assert.deepEqual((await middleware(jwt, options)).roles, ["Stock.Read.All"]);
+  });
+
+  test("its audience is the URI, also where the API was named by its application id", async () => {
+    const { body } = await admin.request("GET", `/apis/${encodeURIComponent(demo.api_v1)}`);
+    const jwt = await token(demo.tenant_id, `${/** @type {any} */ (body).appId}/.default`);
+    const { aud, ver } = part(jwt, 1);
+    assert.deepEqual([aud, ver], [demo.api_v1, "1.0"]);
   });
 
   test("it is not good where v2.0 is expected", async () => {

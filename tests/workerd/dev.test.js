@@ -64,6 +64,9 @@ test("the demo is set up once, says its facts, and stops when its command is gon
       ];
       assert.deepEqual(Object.keys(demo), members);
       before = demo;
+      const told = join(folder, "state", "demo.json");
+      assert.ok(printed.includes(told), "beside its state: another dev keeps its own");
+      assert.equal(statSync(told).mode & 0o777, 0o600);
       const { scope } = /** @type {any} */ (await (await ask(demo, demo.scope)).json());
       assert.equal(scope, "api://orders/Orders.Read.All");
       assert.equal((await ask(demo, "api://orders/Orders.Write.All")).status, 400);
@@ -126,7 +129,10 @@ test("the demo is set up once, says its facts, and stops when its command is gon
       assert.equal(why, "DEPTH_ZERO_SELF_SIGNED_CERT\n", "nobody trusts it unasked");
 
       const commands = [...printed.matchAll(/(?<=\n\n) {2}(?:curl |jar=)[^]*?(?=\n\n)/g)];
-      assert.equal(commands.length, 4, printed);
+      assert.equal(commands.length, 5, printed);
+      const trust = `export NODE_EXTRA_CA_CERTS='${demo.certificate}'`;
+      assert.ok(printed.indexOf(trust) < printed.indexOf("Get a token"), "before what needs it");
+      assert.ok(printed.includes(`/demo.onmicrosoft.com/${demo.b2c_policy}/oauth2/v2.0/token`), printed);
       for (const [command] of commands) {
         const { stdout } = await promisify(execFile)("sh", ["-ec", command]);
         const { iss } = claimsOf(JSON.parse(stdout).access_token);

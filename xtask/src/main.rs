@@ -31,7 +31,7 @@ enum Command {
         #[arg(long, default_value_t = 8787, value_name = "N",
               value_parser = clap::value_parser!(u16).range(1..=65_532))]
         port: u16,
-        /// The folder that keeps its state from one start to the next
+        /// The folder that keeps its state from one start to the next, and, if it is another one, demo.json
         #[arg(long, default_value = ".edgemint/state")]
         state: PathBuf,
         /// Serve TLS on localhost, with a certificate of its own that is kept in the state folder

@@ -44,6 +44,19 @@ const DECLARED = [
 ];
 const WITHOUT_ID = DECLARED.slice(0, 2);
 
+/**
+ * What matters to Microsoft's dialects only: of an API that has none of it, nothing.
+ * @param {any} api
+ * @returns {([string, string] | undefined)[]}
+ */
+const dialectRows = ({ appId, requestedAccessTokenVersion: version, optionalClaims }) => [
+  appId === undefined ? undefined : ["app id", appId],
+  version === undefined && appId === undefined
+    ? undefined
+    : ["token version", `${version ?? "2 (default)"}`],
+  optionalClaims?.length > 0 ? ["optional claims", optionalClaims.join(" ")] : undefined,
+];
+
 /** @param {any} api */
 async function showApi(api) {
   await write(
@@ -56,9 +69,7 @@ async function showApi(api) {
         "tokens live",
         api.accessTokenLifetime ? duration(api.accessTokenLifetime) : "as long as the tenant's",
       ],
-      ["client id", api.appId ?? ""],
-      ["token version", `${api.requestedAccessTokenVersion ?? ""}`],
-      ["optional claims", (api.optionalClaims ?? []).join(" ")],
+      ...dialectRows(api),
       ["created", time(api.createdAt)],
     ]),
   );
@@ -77,7 +88,7 @@ const members = /** @type {const} */ ({
     describe: "Of its tokens; as the tenant says by default",
   },
   "access-token-lifetime": { type: "string", describe: "15m, 1h; `tenant` for as the tenant says" },
-  "app-id": { type: "string", describe: "Its client id for Entra and B2C: a UUID" },
+  "app-id": { type: "string", describe: "Its app id for Entra and B2C: a UUID" },
   "token-version": { type: "number", choices: [1, 2], describe: "Of its tokens from Entra" },
   idtyp: { type: "boolean", describe: "Tell applications apart in its tokens from Entra" },
 });

@@ -2,6 +2,7 @@
 
 import { readFile, writeFile } from "node:fs/promises";
 import { connect, hint } from "../context.js";
+import { speaks, tellWhenItSigns } from "../dialects.js";
 import { carryOut } from "../directory/carry-out.js";
 import { ADMIN_API, adminRoles } from "../directory/administration.js";
 import { heading, plan } from "../directory/plan.js";
@@ -143,6 +144,8 @@ async function apply(argv) {
     true,
     `${paint("green", "Done")}: ${summary(steps, ["added", "changed", "removed"])}.`,
   );
+  const turnedOn = steps.some(({ kind, update }) => kind === "tenant" && speaks(update?.patch ?? {}));
+  if (turnedOn) await tellWhenItSigns(client);
 }
 
 /** The first of them, and how many more there are. @param {string[]} names @param {string} [between] */

@@ -2,8 +2,9 @@
 
 import { ADMIN_SCOPE, Client, bootstrap, requestToken } from "../client.js";
 import { hint, noteEnvironment, show, showSecret, showSecretOption, storeMade } from "../context.js";
-import { usage } from "../errors.js";
-import { yes } from "../options.js";
+import { dialectOptions, dialectsOf, signAtOnce, speaks } from "../dialects.js";
+import { CliError, usage } from "../errors.js";
+import { given, yes } from "../options.js";
 import { Table, tell, write } from "../output.js";
 import {
   configPath,
@@ -32,6 +33,28 @@ function placeOf(argv) {
   return { url: serviceUrl(url), tenant };
 }
 
+/**
+ * What the one-time secret cannot say of a tenant, its first administrator says.
+ * @param {import("../profile.js").Profile} profile stored already
+ * @param {Record<string, unknown>} settings
+ */
+async function setUp(profile, settings) {
+  if (Object.keys(settings).length === 0) return;
+  const client = new Client(profile, hint);
+  try {
+    if (speaks(settings)) await signAtOnce(client);
+    await client.request("PATCH", "/tenant", { body: settings });
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    const { message, exit, code } = error;
+    throw new CliError(`the administrator is made and stored, but not all was set: ${message}`, {
+      exit,
+      code,
+      hint: "Set it with `edgemint tenant update`",
+    });
+  }
+}
+
 /** @param {Yargs} cli */
 export function entries(cli) {
   return cli
@@ -43,6 +66,7 @@ export function entries(cli) {
           .options({
             ...at,
             name: { type: "string", describe: "Display name of the tenant" },
+            ...dialectOptions,
             ...showSecretOption,
           })
           .epilog(
@@ -52,6 +76,10 @@ export function entries(cli) {
           .example(
             '$0 init --url https://auth.example.com --tenant contoso --name "Contoso Ltd"',
             "",
+          )
+          .example(
+            "$0 init --url https://auth.example.com --tenant contoso --entra",
+            "With Microsoft's dialect",
           ),
       async (argv) => {
         const place = placeOf(argv);
@@ -65,16 +93,14 @@ export function entries(cli) {
         const { body } = await bootstrap(place, secret, {}, hint);
         const profile = { ...place, clientId: body.clientId, clientSecret: body.secret };
         await storeMade(name, profile, body);
-        if (argv.name !== undefined) {
-          const renamed = { displayName: argv.name };
-          await new Client(profile, hint).request("PATCH", "/tenant", { body: renamed });
-        }
+        await setUp(profile, given({ displayName: argv.name, ...dialectsOf(argv) }));
         const { secret: _shown, ...told } = body;
         await show(argv, argv.showSecret ? body : told, async () => {
           tell(`The tenant ${place.tenant} has the administrator ${body.clientId}.`);
           if (argv.showSecret) await showSecret(body);
         });
         hint(`Stored as profile ${name} in ${configPath(process.env)}. Try: edgemint tenant show`);
+        if (speaks(dialectsOf(argv))) hint("It is in force everywhere within about a minute.");
         noteEnvironment();
       },
     )

@@ -11,6 +11,7 @@ import {
   showSecretOption,
   storeMade,
 } from "../context.js";
+import { dialectOptions, dialectsOf, speaks, tellWhenItSigns } from "../dialects.js";
 import { ALGORITHMS } from "../directory/schema.js";
 import { usage } from "../errors.js";
 import { checkLimit, given, momentOf, secondsOf, somethingOf, yes } from "../options.js";
@@ -53,17 +54,7 @@ const members = /** @type {const} */ ({
   algorithm: { choices: ALGORITHMS, describe: "Of its tokens" },
   "access-token-lifetime": { type: "string", describe: "15m, 1h" },
   "login-url": { type: "string", describe: "The page that signs users in" },
-  entra: { type: "boolean", describe: "Answer at the endpoints of Entra, too" },
-  domain: {
-    type: "string",
-    array: true,
-    describe: "A domain that names it in URLs of Entra and B2C; several times, and \"\" for none",
-  },
-  policy: {
-    type: "string",
-    array: true,
-    describe: "A policy for which it answers at the endpoints of B2C; likewise",
-  },
+  ...dialectOptions,
 });
 
 /** @param {any} argv */
@@ -72,9 +63,7 @@ const bodyOf = (argv) => ({
   algorithm: argv.algorithm,
   accessTokenLifetime: secondsOf("access-token-lifetime", argv.accessTokenLifetime),
   loginUrl: argv.loginUrl === "" ? null : argv.loginUrl,
-  entra: argv.entra,
-  domains: argv.domain?.filter(Boolean),
-  policies: argv.policy?.filter(Boolean),
+  ...dialectsOf(argv),
 });
 
 /** @param {Yargs} cli */
@@ -96,13 +85,15 @@ export function tenant(cli) {
         command
           .options(members)
           .example("$0 tenant update --access-token-lifetime 15m", "")
-          .example("$0 tenant update --algorithm EdDSA", "A key for it is made if there is none"),
+          .example("$0 tenant update --algorithm EdDSA", "A key for it is made if there is none")
+          .example("$0 tenant update --entra", "Says when its key signs"),
       async (argv) => {
         const body = somethingOf(bodyOf(argv));
         const client = await connect(argv);
         const { etag } = await client.request("GET", "/tenant");
         const answer = await client.request("PATCH", "/tenant", { ifMatch: etag, body });
         await show(argv, answer.body, () => showTenant(answer.body));
+        if (speaks(body)) await tellWhenItSigns(client);
       },
     )
     .command(

@@ -144,12 +144,15 @@ pub(crate) struct TestStore {
     /// Somebody else writes just before the next write.
     rival: Cell<bool>,
     /// What else happens just before the next transaction.
-    meanwhile: Cell<Option<Box<dyn FnOnce()>>>,
+    meanwhile: Cell<Option<Interruption>>,
     /// What happens after so many more reads.
-    behind: Cell<Option<(usize, Box<dyn FnOnce()>)>>,
+    behind: Cell<Option<(usize, Interruption)>>,
     /// It makes several writes one after another.
     lacks_transactions: Cell<bool>,
 }
+
+/// What somebody else does.
+type Interruption = Box<dyn FnOnce()>;
 
 /// What the failing store says; it must never reach a caller.
 pub(crate) const STORE_DETAIL: &str = "connection to shard-17 refused";
@@ -642,7 +645,7 @@ pub(crate) struct ClaimsHook {
     /// How often it is looked at before it answers.
     delay: Cell<usize>,
     /// What else happens before its next answer.
-    meanwhile: Cell<Option<Box<dyn FnOnce()>>>,
+    meanwhile: Cell<Option<Interruption>>,
     asked: RefCell<Vec<Value>>,
 }
 
