@@ -125,6 +125,23 @@ pub(crate) fn databases() -> Result<()> {
     debian("initdb", &["postgresql"], "PostgreSQL")
 }
 
+/// What the examples stand on, beside Node.
+pub(crate) fn examples() -> Result<()> {
+    runtimes()?;
+    debian("redis-server", &["redis-server"], "Redis")?;
+    // Debian has it where only root looks for programs.
+    if !Path::new("/usr/sbin/nginx").exists() {
+        debian("nginx", &["nginx-light"], "nginx")?;
+    }
+    debian("curl", &["curl"], "curl")?;
+    debian("jq", &["jq"], "jq")?;
+    python(
+        "examples/caller-python/requirements.txt",
+        "examples-venv",
+        "Authlib",
+    )
+}
+
 /// The load generator of the benchmark, where Debian's is to be had; the benchmark has one of its own.
 pub(crate) fn load_generator() -> Result<()> {
     debian("wrk", &["wrk"], "wrk").or_else(|error| {
@@ -133,10 +150,19 @@ pub(crate) fn load_generator() -> Result<()> {
     })
 }
 
-/// The tester of HTTP APIs, with all that it needs, at the versions of `tests/openapi/requirements.txt`.
+/// The tester of HTTP APIs, with all that it needs.
 pub(crate) fn schemathesis() -> Result<()> {
-    let wanted = fs::read(root().join("tests/openapi/requirements.txt"))?;
-    let folder = root().join("target/openapi-venv");
+    python(
+        "tests/openapi/requirements.txt",
+        "openapi-venv",
+        "schemathesis",
+    )
+}
+
+/// A virtual environment of Python under `target`, with the packages that a file pins.
+fn python(requirements: &str, name: &str, what: &str) -> Result<()> {
+    let wanted = fs::read(root().join(requirements))?;
+    let folder = root().join("target").join(name);
     let stamp = folder.join("requirements.txt");
     if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(());
@@ -150,7 +176,7 @@ pub(crate) fn schemathesis() -> Result<()> {
             "Python 3 with its venv",
         )?;
     }
-    step("installing schemathesis");
+    step(&format!("installing {what}"));
     let place = folder.to_string_lossy().into_owned();
     run(command("python3", &["-m", "venv", "--clear", &place]))?;
     let pip = folder.join("bin/pip").to_string_lossy().into_owned();
@@ -161,7 +187,7 @@ pub(crate) fn schemathesis() -> Result<()> {
             "--quiet",
             "--disable-pip-version-check",
             "--requirement",
-            "tests/openapi/requirements.txt",
+            requirements,
         ],
     ))?;
     write(&stamp, wanted)

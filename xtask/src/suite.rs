@@ -36,6 +36,8 @@ pub(crate) enum Suite {
     Package,
     /// The packed package on Node, Deno, Bun, workerd and Chromium
     Runtimes,
+    /// The examples, each with what it stands on: workerd, Deno, Bun, Python, bash, Redis and nginx
+    Examples,
     /// Microsoft's clients and middleware, as they are, against the worker over TLS
     Microsoft,
     /// A token verified by jsonwebtoken (Rust) from the worker's keys
@@ -116,7 +118,8 @@ impl Suite {
     /// Whether it tests the wasm that ships.
     fn uses_package(self) -> bool {
         use Suite::{
-            Browser, Deploy, Interop, Microsoft, Openapi, Package, Runtimes, Stores, Types, Workerd,
+            Browser, Deploy, Examples, Interop, Microsoft, Openapi, Package, Runtimes, Stores,
+            Types, Workerd,
         };
         matches!(
             self,
@@ -127,6 +130,7 @@ impl Suite {
                 | Openapi
                 | Package
                 | Runtimes
+                | Examples
                 | Microsoft
                 | Interop
                 | Deploy
@@ -166,6 +170,10 @@ impl Suite {
                 setup::runtimes()?;
                 setup::chromium()?;
                 node("tests/runtimes/*.test.js")
+            }
+            Self::Examples => {
+                setup::examples()?;
+                node("tests/examples/*.test.js")
             }
             Self::Microsoft => {
                 setup::microsoft()?;
