@@ -253,7 +253,7 @@ export interface RefreshPolicy {
    * `rotate`: every refresh answers with a new token, and the old one is spent. `reusable`: one token
    * serves until the session ends; for confidential applications only. `dialect`: as `rotate` at the
    * standard's endpoints, as `reusable` at those of Entra and B2C.
-   * @default "dialect", and "rotate" for public applications
+   * @default "dialect", which is rotation for public applications; those that name no mode are "rotate"
    */
   mode?: "rotate" | "reusable" | "dialect";
   /**
@@ -316,6 +316,13 @@ export interface AuthorizationRequest {
   /** As the application sent them. */
   loginHint?: string;
   prompt?: string;
+  /** Where it was asked for: `standard`, or in a dialect of Microsoft's. */
+  dialect: "standard" | "entra" | "b2c";
+  /**
+   * The policy of B2C that was asked for, as the tenant has it. Applying it is up to the login page: `tfp` in the
+   * token will say that it was.
+   */
+  policy?: string;
   /** Seconds since 1970: when the handle is good no more. */
   expires: number;
 }

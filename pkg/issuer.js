@@ -45,11 +45,11 @@ const ADMINISTERED =
   /^[^:]+:\/\/[^/?#]+\/([a-z0-9][a-z0-9-]{0,62})\/admin\/v1\/(?!authorizations\/)/;
 
 /**
- * Requests in the dialects of Entra and B2C: a segment `v2.0` or `discovery`, or a tenant that is called by a
- * domain or by its id.
+ * Requests in the dialects of Entra and B2C, by their paths: `oauth2/v2.0`, `v2.0` or `discovery` after the
+ * tenant or its policy, or a document of OpenID Connect of a tenant that is called by a domain or by its id.
  */
 const IN_DIALECT =
-  /\/(?:v2\.0|discovery)\/|^[^:]+:\/\/[^/?#]+\/(?:[^/?#]*\.[^/?#]*|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\//i;
+  /^[^:]+:\/\/[^/?#]+\/(?:(?!\.well-known\/)[^/?#]+\/(?:b2c_1[^/?#]*\/)?(?:oauth2\/v2\.0|v2\.0|discovery)\/|(?:[^/?#]+\.[^/?#]*|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/\.well-known\/openid-configuration(?:[?#]|$))/i;
 
 const named = (/** @type {string} */ act) => [act, act];
 

@@ -215,12 +215,14 @@ const { key, ownBootstrapSecret } = secrets();
 // Microsoft's clients take an authority by name.
 const baseUrl = https ? `https://localhost:${port}` : `http://127.0.0.1:${port}`;
 mkdirSync(state, { recursive: true });
-const tls = await certificateIn(state);
+const before = join(state, "https-cert.pem");
+const tls = https ? await certificateIn(state) : undefined;
+const trusted = [tls?.certificate ?? before].filter(existsSync);
 // For what is asked of the worker from here, by login page and application too. Without --https as well:
 // the one that may be running has perhaps been started with it.
 setDefaultCACertificates([
   ...getCACertificates("default"),
-  readFileSync(tls.certificate, "utf8"),
+  ...trusted.map((path) => readFileSync(path, "utf8")),
 ]);
 await claim();
 const keptIn = join(state, "demo-application.json");
@@ -228,7 +230,7 @@ const keptIn = join(state, "demo-application.json");
 const bootstrapSecret = existsSync(keptIn) ? undefined : randomBytes(32).toString("base64url");
 const worker = localWorker({
   port,
-  tls: https ? tls : undefined,
+  tls,
   state,
   bindings: {
     BASE_URL: baseUrl,
@@ -329,7 +331,7 @@ const facts = {
   admin_client_secret: kept.admin.clientSecret,
   admin_scope: ADMIN_SCOPE,
   ...entra,
-  ...(https && { certificate: tls.certificate }),
+  ...(tls && { certificate: tls.certificate }),
 };
 
 // The demo must work before it is shown.

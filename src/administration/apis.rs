@@ -2,24 +2,26 @@
 
 use super::Administration;
 use super::applications::check_name;
-use super::command::{ApiChange, Change, NewApi, NewRole};
+use super::command::{ApiChange, Change, NewApi, NewRole, Range};
 use super::error::{Done, exists, invalid, missing};
 use super::keys::ANNOUNCEMENT;
-use super::records::{Reply, Transaction, document, version};
+use super::records::{Found, Reply, Transaction, document, version};
 use super::set;
 use super::tenants::check_lifetime;
 use crate::api::{ADMIN_API, Api, ApiScope, ApiUri, AppRole};
-use crate::dialect::is_uuid;
-use crate::directory::Name;
+use crate::dialect::{app_id, is_uuid};
+use crate::directory::{Name, Tenant};
 use crate::entropy;
 use crate::issuer::Host;
 use crate::json;
-use crate::store::Expected;
+use crate::store::{Expected, Store};
 
 /// How the names of their records start.
 pub(super) const PREFIX: &str = "api/";
 /// Most app roles, and most scopes, of an API.
 const MAX_ROLES: usize = 5_000;
+/// APIs that are looked at a page, whether they have a client id.
+const GIVEN: usize = 100;
 
 /// What of an API is shown.
 const SHOWN: [&str; 11] = [
@@ -35,6 +37,9 @@ const SHOWN: [&str; 11] = [
     "optionalClaims",
     "createdAt",
 ];
+
+/// The record that leads from a client id to an API.
+type Led = (Name, String);
 
 /// An API as a document.
 pub(super) fn shown(text: &str) -> Done<String> {
@@ -83,7 +88,7 @@ impl<H: Host> Administration<'_, H> {
         if tenant.has_dialects() && api.app_id.is_none() {
             api.app_id = Some(entropy::uuid(self.issuer.host().entropy())?);
         }
-        self.claim_app_id(&api).await?;
+        let led = self.app_id_free(&api).await?;
         let identifier = api.identifier.clone();
         // Nobody has its tokens yet: the first key of an algorithm may sign at once. But where another
         // algorithm is still being announced, tokens of other APIs would be signed with it, too.
@@ -99,6 +104,7 @@ impl<H: Host> Administration<'_, H> {
                 .await?;
             self.put_ring(&mut transaction, &at_hand)?;
         }
+        self.lead(&mut transaction, led)?;
         let at = transaction.writes.len();
         let text = json::write(&api)?;
         let reply = Reply {
@@ -127,13 +133,13 @@ impl<H: Host> Administration<'_, H> {
     /// Roles and scopes that stay keep their ids. What is declared no more is in no new token.
     pub(super) async fn update_api(&self, identifier: ApiUri, settings: ApiChange) -> Done<Reply> {
         let identifier = &identifier;
-        let mut at_hand = None;
+        let (mut at_hand, mut led) = (None, None);
         if settings.algorithm != Change::Keep || settings.app_id.is_some() {
             // Nothing is announced for a change that is refused.
             let name = self.api_name(identifier);
             let mut found = self.load_known::<Api>(&name, "API").await?;
             self.change_api(&mut found.record, settings.clone())?;
-            self.claim_app_id(&found.record).await?;
+            led = self.app_id_free(&found.record).await?;
             if settings.algorithm != Change::Keep {
                 let tenant = self.tenant_record().await?;
                 let algorithm = settings.algorithm.value().unwrap_or(tenant.algorithm);
@@ -152,7 +158,9 @@ impl<H: Host> Administration<'_, H> {
                 }
                 self.change_api(api, settings.clone())?;
                 api.former_algorithm = former;
-                Ok(Transaction::default().tell("api_updated", detail.as_str()))
+                let mut transaction = Transaction::default().tell("api_updated", detail.as_str());
+                self.lead(&mut transaction, led.clone())?;
+                Ok(transaction)
             },
             &reply,
         )
@@ -167,14 +175,70 @@ impl<H: Host> Administration<'_, H> {
         .await
     }
 
-    /// Makes its client id lead to the API.
-    async fn claim_app_id(&self, api: &Api) -> Done<()> {
-        match &api.app_id {
+    /// What is to lead from its client id to the API, where nothing does yet. It never led to another one:
+    /// tokens that say so may still be about.
+    async fn app_id_free(&self, api: &Api) -> Done<Option<Led>> {
+        let Some(id) = &api.app_id else {
+            return Ok(None);
+        };
+        let name = Name::AppId(self.tenant.clone(), id.clone());
+        let text = json::write(&api.identifier)?;
+        match self.store().get(&name.key()?).await? {
+            None => Ok(Some((name, text))),
+            Some(found) if found.value == text => Ok(None),
+            Some(_) => Err(exists("another API of the appId", id)),
+        }
+    }
+
+    fn lead(&self, transaction: &mut Transaction, led: Option<Led>) -> Done<()> {
+        match led {
             None => Ok(()),
-            Some(id) => {
-                let name = Name::AppId(self.tenant.clone(), id.clone());
-                self.claim(name, api.identifier.as_str()).await
+            Some((name, text)) => transaction.put(name, text, Expected::Absent),
+        }
+    }
+
+    /// Gives the client id that follows from its names to each API that was made before the tenant spoke
+    /// Entra or B2C: its tokens say it already.
+    pub(super) async fn give_app_ids(&self, tenant: &Tenant) -> Done<()> {
+        let mut range = Range {
+            cursor: None,
+            limit: GIVEN,
+        };
+        loop {
+            let mut older = Vec::new();
+            let see = &mut |_: &str, text: &str| {
+                let api: Api = json::read(text)?;
+                if api.app_id.is_none() {
+                    older.push(api.identifier);
+                }
+                Ok(())
+            };
+            let cursor = self.each(self.partition()?, PREFIX, range, see).await?;
+            for identifier in older {
+                let name = self.api_name(&identifier);
+                let Some(Found {
+                    record, expected, ..
+                }) = self.load::<Api>(&name).await?
+                else {
+                    continue;
+                };
+                let mut api: Api = record;
+                api.app_id = Some(app_id(&tenant.id, &api));
+                let mut transaction = Transaction::default();
+                let led = self.app_id_free(&api).await?;
+                self.lead(&mut transaction, led)?;
+                transaction.put(name, json::write(&api)?, expected)?;
+                // If somebody else has changed it, it is done next time.
+                let writes = &transaction.writes;
+                self.store().commit(&self.partition()?, writes).await?;
             }
+            if cursor.is_none() {
+                return Ok(());
+            }
+            range = Range {
+                cursor,
+                limit: GIVEN,
+            };
         }
     }
 
@@ -205,7 +269,8 @@ impl<H: Host> Administration<'_, H> {
             .apply(&mut api.access_token_lifetime);
         if let Some(id) = given.app_id {
             // Those of version 8 follow from an API's names.
-            if !is_uuid(&id) || id.get(14..15) == Some("8") {
+            let is_new = api.app_id.as_ref() != Some(&id);
+            if !is_uuid(&id) || is_new && id.get(14..15) == Some("8") {
                 return Err(invalid(
                     "an appId is a UUID in lower case, not of version 8",
                 ));

@@ -13,7 +13,7 @@ use crate::api::{
 };
 use crate::client::{
     Application, ClientId, ClientKind, ClientSecret, GrantType, MIN_IMPORTED, PREFIX as MADE_HERE,
-    RedirectUri, RefreshMode, SecretRecord,
+    RedirectUri, RefreshMode, RefreshPolicy, SecretRecord,
 };
 use crate::dialect::is_uuid;
 use crate::directory::Name;
@@ -198,7 +198,14 @@ impl<H: Host> Administration<'_, H> {
             secrets: Vec::new(),
             assignments: Vec::new(),
             redirect_uris: Vec::new(),
-            refresh: crate::client::RefreshPolicy::default(),
+            refresh: RefreshPolicy {
+                // What a public client holds rotates in every dialect.
+                mode: match new.kind {
+                    ClientKind::Public => RefreshMode::Rotate,
+                    ClientKind::Confidential => RefreshMode::Dialect,
+                },
+                ..RefreshPolicy::default()
+            },
             introspects: Vec::new(),
             // The sessions of one that had this id before are not this one's.
             epoch: self.now.secs(),
@@ -583,11 +590,6 @@ fn change(application: &mut Application, given: ApplicationChange) -> Done<()> {
     set(&mut application.grant_types, given.grant_types);
     set(&mut application.redirect_uris, given.redirect_uris);
     set(&mut application.refresh, given.refresh);
-    // What a public client holds rotates in every dialect.
-    let mode = &mut application.refresh.mode;
-    if application.kind == ClientKind::Public && *mode == RefreshMode::Dialect {
-        *mode = RefreshMode::Rotate;
-    }
     set(&mut application.introspects, given.introspects);
     check(application)
 }

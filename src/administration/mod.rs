@@ -112,7 +112,7 @@ impl<H: Host> Administration<'_, H> {
             Act::GetTenant => Box::pin(self.get_tenant()),
             Act::UpdateTenant(change) => Box::pin(self.update_tenant(change)),
             Act::ListTenants(range) => Box::pin(self.list_tenants(range)),
-            Act::Maintain => Box::pin(self.change_ring(RingAct::Maintain)),
+            Act::Maintain => Box::pin(self.maintain_tenant()),
             Act::CreateApplication(new) => Box::pin(self.create_application(new)),
             Act::ImportApplications(applications) => Box::pin(self.import(applications)),
             Act::GetApplication(id) => Box::pin(self.get_application(id)),

@@ -22,6 +22,8 @@ use crate::store::{Commit, Expected, Key, Partition, Put, Store, Write};
 const ROUNDS: usize = 16;
 /// Seconds for which a repetition is answered the same again.
 const REPETITION: u64 = 86_400;
+/// Seconds for which a tenant has an id or a domain that it is about to be written with.
+const PENDING: u64 = 60;
 /// Seconds for which an event is kept: 400 days, so that a year can be looked back on.
 const RETENTION: u64 = 400 * 86_400;
 /// Most bytes of a record: a row of a Durable Object holds 2 MB.
@@ -264,32 +266,43 @@ impl<H: Host> Administration<'_, H> {
         Err(self.busy(what, name))
     }
 
-    /// Makes another name lead to this. A tenant's that leads to one which does not have it, or was never
-    /// finished, is taken from there; an API's never is: tokens that say so may still be about.
-    pub(super) async fn claim(&self, name: Name, of: &str) -> Done<()> {
-        let key = name.key()?;
-        let (holder, expected) = match self.store().get(&key).await? {
-            None => (String::new(), Expected::Absent),
-            Some(found) => (
-                found.value.trim_matches('"').to_owned(),
-                Expected::Version(found.version),
-            ),
-        };
-        if holder == of {
-            return Ok(());
-        }
-        let is_held = match (&name, TenantName::new(holder.as_str())) {
-            (Name::Alias(id), Some(other)) => {
-                let other = self.load::<Tenant>(&Name::Tenant(other)).await?;
-                other.is_some_and(|other| other.record.is_called(id))
+    /// Makes an id or a domain lead to the tenant. It is taken from another that does not have it: not from
+    /// one that is being written just now, which has a while to be finished, so that of several at a time
+    /// one gets it.
+    pub(super) async fn claim(&self, id: &str) -> Done<()> {
+        let name = Name::Alias(id.to_owned());
+        let (key, of) = (name.key()?, self.tenant.as_str());
+        // Whoever comes in between is looked at, once.
+        for _ in 0..2 {
+            let (held, expected) = match self.store().get(&key).await? {
+                None => (String::new(), Expected::Absent),
+                Some(found) => (parse(&key, &found.value)?, Expected::Version(found.version)),
+            };
+            let (holder, until) = held.split_once(' ').unwrap_or((&held, ""));
+            let is_called = match TenantName::new(holder) {
+                None => false,
+                Some(other) => {
+                    let other = self.load::<Tenant>(&Name::Tenant(other)).await?;
+                    other.is_some_and(|other| other.record.is_called(id))
+                }
+            };
+            let is_mine = holder == of;
+            if is_mine && is_called {
+                return Ok(());
             }
-            _ => !holder.is_empty(),
-        };
-        let text = ["\"", of, "\""].concat();
-        if !is_held && let Put::Done(_) = self.store().put(&key, &text, expected, None).await? {
-            return Ok(());
+            let is_pending = until
+                .parse()
+                .is_ok_and(|until: u64| until > self.now.secs());
+            let until = self.now.plus(PENDING).secs().to_string();
+            let text = ["\"", of, " ", &until, "\""].concat();
+            if !is_mine && (is_called || is_pending) {
+                break;
+            }
+            if let Put::Done(_) = self.store().put(&key, &text, expected, None).await? {
+                return Ok(());
+            }
         }
-        Err(exists("another of the id or domain", name.id()))
+        Err(exists("another of the id or domain", id))
     }
 
     /// It would have to be tried for ever.

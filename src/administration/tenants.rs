@@ -8,12 +8,13 @@ use super::command::{
     ApplicationChange, Change, NewApplication, NewSecret, NewTenant, Range, TenantChange,
 };
 use super::error::{Done, exists, invalid, missing};
+use super::keys::RingAct;
 use super::records::{Reply, Transaction, document, version};
 use super::{next_epoch, set};
 use crate::api::{ADMIN_API, ApiUri, Assignment, administration_roles};
 use crate::client::{Application, ClientKind, ClientSecret, GrantType};
 use crate::dialect::{COMMON, is_domain, is_policy, is_uuid};
-use crate::directory::{Name, Tenant};
+use crate::directory::{Name, Tenant, TenantName};
 use crate::entropy;
 use crate::error::Reason;
 use crate::issuer::Host;
@@ -104,6 +105,12 @@ impl<H: Host> Administration<'_, H> {
         if self.load::<Tenant>(&name).await?.is_some() {
             return Err(taken());
         }
+        // One that is older than these rules may have the form of an id for its name.
+        if let Some(namesake) = TenantName::new(tenant.id.as_str()).map(Name::Tenant)
+            && self.load::<Tenant>(&namesake).await?.is_some()
+        {
+            return Err(exists("tenant", &tenant.id));
+        }
         // The ring first: a tenant that exists can sign. A ring left by an attempt that was cut short
         // is kept.
         let mut transaction = Transaction::default().tell("tenant_created", self.tenant.as_str());
@@ -111,8 +118,9 @@ impl<H: Host> Administration<'_, H> {
         let algorithm = tenant.algorithm;
         self.ensure_key(&mut transaction, &mut at_hand, algorithm, self.now)
             .await?;
+        // Whether or not they lead anywhere yet: nobody else is to have them.
+        self.claim_names(&tenant).await?;
         if tenant.has_dialects() {
-            self.claim_names(&tenant).await?;
             let rs256 = Algorithm::Rs256;
             self.ensure_key(&mut transaction, &mut at_hand, rs256, self.now)
                 .await?;
@@ -223,13 +231,17 @@ impl<H: Host> Administration<'_, H> {
             // Nothing is announced for a change that is refused.
             let name = self.tenant_name();
             let mut found = self.load_known::<Tenant>(&name, "tenant").await?;
+            let spoke = found.record.has_dialects();
             change(&mut found.record, settings.clone())?;
             if let Some(algorithm) = settings.algorithm {
                 ring = Some(self.announce(algorithm).await?);
             }
+            self.claim_names(&found.record).await?;
             if found.record.has_dialects() {
-                self.claim_names(&found.record).await?;
                 self.announce(Algorithm::Rs256).await?;
+                if !spoke {
+                    self.give_app_ids(&found.record).await?;
+                }
             }
         }
         let mut detail = [self.tenant.as_str(), ":", &settings.names()].concat();
@@ -257,10 +269,20 @@ impl<H: Host> Administration<'_, H> {
     /// Makes its id and its domains lead to the tenant.
     async fn claim_names(&self, tenant: &Tenant) -> Done<()> {
         for id in tenant.domains.iter().chain([&tenant.id]) {
-            self.claim(Name::Alias(id.clone()), self.tenant.as_str())
-                .await?;
+            self.claim(id).await?;
         }
         Ok(())
+    }
+
+    /// What is due: of the key ring, and what tenants have today that one which is older has not.
+    pub(super) async fn maintain_tenant(&self) -> Done<Reply> {
+        let reply = self.change_ring(RingAct::Maintain).await?;
+        let tenant = self.tenant_record().await?;
+        self.claim_names(&tenant).await?;
+        if tenant.has_dialects() {
+            self.give_app_ids(&tenant).await?;
+        }
+        Ok(reply)
     }
 
     pub(super) async fn end_tenant_sessions(&self) -> Done<Reply> {

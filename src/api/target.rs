@@ -4,6 +4,7 @@
 //! clients use: every role that an administrator assigned.
 
 use super::{Api, ApiUri, Assignment, RoleName};
+use crate::dialect::is_uuid;
 use crate::error::Reason;
 
 /// The scope name that stands for "every assigned role".
@@ -49,6 +50,8 @@ impl<'a> Scope<'a> {
             let (of, name) = match token.rsplit_once('/') {
                 Some((of, DEFAULT)) => (of, DEFAULT),
                 _ if only_default => return Err(Reason::NotDefault),
+                // B2C: "using the client ID as the scope".
+                None if is_uuid(&token.to_ascii_lowercase()) => (*token, DEFAULT),
                 other => other.ok_or(Reason::ScopeUnknown)?,
             };
             if api.is_some_and(|known| known != of) {

@@ -1,7 +1,7 @@
 //! Metadata and answers as the clients of these dialects read them. They are written as text: what goes in
 //! are names that have been looked up, tokens and numbers, none of which needs escaping.
 
-use super::{Dialect, Member, Realm};
+use super::{Dialect, Member, Realm, id_from};
 use crate::api::Api;
 use crate::client::GrantType;
 use crate::grant::Issued;
@@ -93,12 +93,17 @@ impl Realm {
         answer
     }
 
-    /// The client id of an API: the `aud` of most of its tokens. One that was given none has one that
-    /// follows from its names, of a version that none is given in.
+    /// The client id of an API: the `aud` of most of its tokens.
     pub(crate) fn app_id(&self, api: &Api) -> String {
-        match &api.app_id {
-            Some(given) => given.clone(),
-            None => self.object_id("app id", api.identifier.as_str()),
-        }
+        app_id(&self.tenant_id, api)
+    }
+}
+
+/// The client id of an API of a tenant. One that was given none has one that follows from its names, of a
+/// version that none is given in.
+pub(crate) fn app_id(tenant_id: &str, api: &Api) -> String {
+    match &api.app_id {
+        Some(given) => given.clone(),
+        None => id_from("app id", tenant_id, api.identifier.as_str()),
     }
 }

@@ -120,7 +120,7 @@ const VERB: Row = row(
     900_561,
     405,
     "invalid_request",
-    "The endpoint only accepts POST requests. Received a {s} request.",
+    "The endpoint only accepts {v} requests. Received a {s} request.",
 );
 const GRANT_TYPE: Row = row(
     70_003,

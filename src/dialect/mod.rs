@@ -11,11 +11,14 @@ mod entra;
 mod refusal;
 
 use crate::api::Api;
+use crate::client::ClientId;
 use crate::directory::{Tenant, TenantName};
+use crate::endpoint::form::Form;
 use crate::entropy;
 
 use claims::Member;
 pub(crate) use claims::{Field, STANDARD, Shape, TAKEN};
+pub(crate) use documents::app_id;
 pub(crate) use refusal::Inquiry;
 
 /// The contract that an endpoint's URL speaks.
@@ -91,8 +94,8 @@ impl Asked {
         if rest.starts_with('.') && !is_alias(&tenant) {
             return None;
         }
-        let in_query = query.split('&').find_map(|pair| pair.strip_prefix("p="));
-        let in_query = in_query.unwrap_or_default();
+        let query = Form::parse(query.as_bytes()).unwrap_or_default();
+        let in_query = query.get("p").unwrap_or_default();
         let policy = if in_path.is_empty() {
             in_query
         } else {
@@ -114,10 +117,10 @@ impl Asked {
     /// The tenant that is named, if it can be one.
     pub(crate) fn handle(&self) -> Option<Handle> {
         let tenant = self.tenant.as_str();
-        let name = tenant.strip_suffix(".onmicrosoft.com").unwrap_or(tenant);
-        if is_alias(name) {
-            return Some(Handle::Alias(name.to_owned()));
+        if is_uuid(tenant) || is_domain(tenant) {
+            return Some(Handle::Alias(tenant.to_owned()));
         }
+        let name = tenant.strip_suffix(".onmicrosoft.com").unwrap_or(tenant);
         TenantName::new(name).map(Handle::Name)
     }
 
@@ -159,9 +162,8 @@ impl Realm {
             }
             (ENTRA, None)
         } else {
-            let mut known = tenant.policies.iter();
-            let known = known.find(|known| known.eq_ignore_ascii_case(&asked.policy))?;
-            (asked.policy.as_str(), Some(known.clone()))
+            let known = tenant.policy(&asked.policy)?;
+            (asked.policy.as_str(), Some(known.to_owned()))
         };
         Some(Self {
             dialect: asked.dialect,
@@ -204,8 +206,22 @@ impl Realm {
 
     /// An id that follows from a name in this tenant.
     pub(crate) fn object_id(&self, kind: &str, name: &str) -> String {
-        let names = ["edgemint ", kind, "\0", &self.tenant_id, "\0", name];
-        entropy::uuid_of(&names.concat())
+        id_from(kind, &self.tenant_id, name)
+    }
+}
+
+/// An id that follows from a name in a tenant.
+fn id_from(kind: &str, tenant_id: &str, name: &str) -> String {
+    let names = ["edgemint ", kind, "\0", tenant_id, "\0", name];
+    entropy::uuid_of(&names.concat())
+}
+
+/// What a realm speaks, and the policy that is its name in lower case.
+pub(crate) fn dialect_of(realm: &str) -> (&'static str, Option<&str>) {
+    match realm {
+        "" => ("standard", None),
+        ENTRA => (ENTRA, None),
+        policy => ("b2c", Some(policy)),
     }
 }
 
@@ -258,4 +274,13 @@ pub(crate) fn is_uuid(text: &str) -> bool {
             8 | 13 | 18 | 23 => byte == b'-',
             _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
         })
+}
+
+/// A client id as it is registered: GUIDs are written in any letter case.
+pub(crate) fn in_lower_case(id: ClientId) -> ClientId {
+    let lower = id.as_str().to_ascii_lowercase();
+    match ClientId::new(lower) {
+        Some(lower) if is_uuid(lower.as_str()) => lower,
+        _ => id,
+    }
 }

@@ -12,8 +12,8 @@ use crate::json::{self, Value};
 use crate::time::UnixTime;
 
 /// A line of a table of errors. In the text, `{a}` and `{n}` are the application's id and name, `{t}` and
-/// `{d}` the tenant as asked and its name, `{p}` the policy, `{r}` and `{m}` the API's id and name, `{s}`
-/// what the reason is about.
+/// `{d}` the tenant as asked and its name, `{p}` the policy, `{r}` and `{m}` the API's id and name, `{v}`
+/// the verb of the endpoint, `{s}` what the reason is about.
 pub(super) struct Row {
     pub(super) code: u32,
     pub(super) status: u16,
@@ -29,6 +29,20 @@ pub(super) const fn row(code: u32, status: u16, error: &'static str, text: &'sta
         text,
     }
 }
+
+/// Most characters of what a request says that are in an answer to it.
+const MAX_QUOTED: usize = 200;
+/// How secrets, codes and refresh tokens made here start.
+const SECRETS: [&str; 3] = ["ems_", "emc_", "emr_"];
+/// msal-common InteractionRequiredAuthError.ts looks for these anywhere in a text.
+const ORDERS: [&str; 6] = [
+    "interaction_required",
+    "consent_required",
+    "login_required",
+    "bad_token",
+    "ui_not_allowed",
+    "interrupted_user",
+];
 
 /// What a request in a dialect has named, as far as it has been understood.
 #[derive(Debug, Default)]
@@ -105,16 +119,20 @@ impl Inquiry {
             }
             _ => form.get("scope").unwrap_or_default(),
         };
+        let [subject, tenant, policy] =
+            [subject, &self.asked.tenant, &self.asked.policy].map(quotable);
         let text = fill(row.text, &|letter| {
             Some(match letter {
                 b'a' => &self.client,
                 b'n' => &self.client_name,
-                b't' => &self.asked.tenant,
+                b't' => &tenant,
                 b'd' => &self.directory,
-                b'p' => &self.asked.policy,
+                b'p' => &policy,
                 b'r' => &self.api,
                 b'm' => &self.api_name,
-                _ => subject,
+                b'v' if is_metadata => "GET",
+                b'v' => "POST",
+                _ => &subject,
             })
         });
         let (code, time) = (row.code.to_string(), timestamp(now));
@@ -163,6 +181,24 @@ impl Inquiry {
         }
         response.hint(reason)
     }
+}
+
+/// What of a request may be in an answer to it: a line of moderate length, without anything that looks like
+/// a secret, and without what MSAL would take for an order.
+fn quotable(text: &str) -> String {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    // The standard library's search would be larger than all of this.
+    let mut before = b' ';
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let starts = |with: &&str| rest.starts_with(with.as_bytes());
+        if ORDERS.iter().any(starts) || !is_word(before) && SECRETS.iter().any(starts) {
+            return "(hidden)".to_owned();
+        }
+        (before, rest) = (*first, after);
+    }
+    let visible = text.chars().filter(|char| !char.is_control());
+    visible.take(MAX_QUOTED).collect()
 }
 
 /// `2016-01-09 02:02:12Z`.
@@ -306,7 +342,21 @@ mod tests {
         assert_eq!(refusals.count(), Refusal::ALL.len());
     }
 
-    /// msal-common InteractionRequiredAuthError.ts looks for these anywhere in a text.
+    #[test]
+    fn what_is_quoted_gives_no_order_and_no_secret_away() {
+        for (asked, quoted) in [
+            ("api://items_read/x y", "api://items_read/x y"),
+            ("x\r\nTrace ID: y", "xTrace ID: y"),
+            ("api://orders/.default ems_abc", "(hidden)"),
+            ("emr_abc", "(hidden)"),
+            ("https://x/emc_abc", "(hidden)"),
+            ("b2c_1_login_required", "(hidden)"),
+        ] {
+            assert_eq!(quotable(asked), quoted, "{asked}");
+        }
+        assert_eq!(quotable(&"\u{e9}".repeat(300)), "\u{e9}".repeat(200));
+    }
+
     #[test]
     fn no_text_makes_msal_ask_for_interaction() {
         for (reason, ..) in rows() {
@@ -315,14 +365,7 @@ mod tests {
                 b2c::row_of(&reason, false),
                 b2c::row_of(&reason, true),
             ] {
-                for word in [
-                    "interaction_required",
-                    "consent_required",
-                    "login_required",
-                    "bad_token",
-                    "ui_not_allowed",
-                    "interrupted_user",
-                ] {
+                for word in ORDERS {
                     assert!(!row.text.contains(word) && row.error != word, "{word}");
                 }
                 assert!(matches!(

@@ -95,6 +95,13 @@ impl Tenant {
         self.id == name || self.domains.iter().any(|domain| domain == name)
     }
 
+    /// The policy of that name, as it is registered.
+    pub(crate) fn policy(&self, name: &str) -> Option<&str> {
+        let mut known = self.policies.iter();
+        let known = known.find(|known| known.eq_ignore_ascii_case(name));
+        known.map(String::as_str)
+    }
+
     /// Whether any endpoint of Entra or B2C is here.
     pub(crate) fn has_dialects(&self) -> bool {
         self.entra || !self.policies.is_empty()

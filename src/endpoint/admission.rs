@@ -12,7 +12,7 @@ use super::Context;
 use super::form::Form;
 use super::http::{Body, MAX_BODY, Request};
 use crate::client::{Application, Claim, Credentials, authenticate};
-use crate::dialect::Realm;
+use crate::dialect::{Realm, in_lower_case};
 use crate::directory::{Tenant, TenantName};
 use crate::entropy;
 use crate::error::Reason;
@@ -76,7 +76,10 @@ impl<H: Host> Issuer<H> {
     ) -> Result<Admitted<'a, H>, Reason> {
         context.tenant = Some(tenant_name.as_str().to_owned());
         let form = form(request)?;
-        let credentials = Credentials::parse(request.authorization, &form)?;
+        let mut credentials = Credentials::parse(request.authorization, &form)?;
+        if H::DIALECTS && context.realm.is_some() {
+            credentials.client_id = in_lower_case(credentials.client_id);
+        }
         let client_id = &credentials.client_id;
         let (store, directory) = (self.host().store(), self.directory());
         let (tenant, application, ring) = join3(

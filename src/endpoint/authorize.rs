@@ -4,6 +4,8 @@
 //! Until client and redirection URI are known to be good, nobody is redirected: the user gets a page.
 //! From then on, errors go to the application (section 4.1.2.1).
 
+use std::future::Future;
+use std::pin::Pin;
 use std::rc::Rc;
 
 use super::Context;
@@ -11,8 +13,8 @@ use super::form::Form;
 use super::http::{Request, Response};
 use crate::api::{ApiUri, Scope, Target};
 use crate::client::{Application, ClientId, GrantType, RedirectUri};
-use crate::dialect::Realm;
-use crate::directory::{Tenant, TenantName};
+use crate::dialect::{Realm, in_lower_case, is_uuid};
+use crate::directory::{Name, Tenant, TenantName};
 use crate::error::Reason;
 use crate::event::Event;
 use crate::grant::{AuthorizationRequest, GrantedScopes, HANDLE_LIFETIME, Redirection, with_query};
@@ -81,7 +83,10 @@ impl<H: Host> Issuer<H> {
     ) -> Result<Door, Reason> {
         let client_id = form.get("client_id");
         let client_id = client_id.ok_or(Reason::ParameterMissing("client_id"))?;
-        let client_id = ClientId::new(client_id).ok_or(Reason::UnknownApplication)?;
+        let mut client_id = ClientId::new(client_id).ok_or(Reason::UnknownApplication)?;
+        if H::DIALECTS && context.realm.is_some() {
+            client_id = in_lower_case(client_id);
+        }
         let (store, directory) = (self.host().store(), self.directory());
         let tenant = directory.tenant(store, tenant_name, now).await?;
         let tenant = tenant.ok_or(Reason::UnknownTenant)?;
@@ -166,7 +171,18 @@ impl<H: Host> Issuer<H> {
             .resources()
             .map(|uri| ApiUri::new(uri).ok_or(Reason::ResourceSyntax));
         let resources = resources.collect::<Result<Vec<_>, _>>()?;
-        let scope = Scope::parse(form.get("scope").unwrap_or_default())?;
+        let scope = form.get("scope").unwrap_or_default();
+        let spelled;
+        let scope = Scope::parse(match realm {
+            Some(_) if H::DIALECTS => {
+                // In a place of its own, which a program without dialects does not have.
+                let spelling: Pin<Box<dyn Future<Output = _> + '_>> =
+                    Box::pin(self.by_identifier(tenant_name, scope, now));
+                spelled = spelling.await?;
+                &spelled
+            }
+            _ => scope,
+        })?;
         let mut asked = Vec::new();
         for target in Target::all_of(&scope, &resources, realm.is_some())? {
             let Some(uri) = &target.api else { continue };
@@ -185,6 +201,34 @@ impl<H: Host> Issuer<H> {
             });
         }
         Ok(asked)
+    }
+}
+
+impl<H: Host> Issuer<H> {
+    /// Scopes with each API by its identifier, also those that name it by its client id. That alone stands for
+    /// all that the API has.
+    async fn by_identifier(
+        &self,
+        tenant_name: &TenantName,
+        scope: &str,
+        now: UnixTime,
+    ) -> Result<String, Reason> {
+        let mut spelled = String::new();
+        for token in scope.split(' ') {
+            let (named, rest) = token.split_once('/').unwrap_or((token, ".default"));
+            let app_id = named.to_ascii_lowercase();
+            if is_uuid(&app_id) {
+                let name = Name::AppId(tenant_name.clone(), app_id);
+                let found = self.directory().alias(self.host().store(), name, now);
+                let found = found.await?;
+                let found = found.ok_or_else(|| Reason::UnknownApi(named.to_owned()))?;
+                spelled.push_str(&[&found, "/", rest].concat());
+            } else {
+                spelled.push_str(token);
+            }
+            spelled.push(' ');
+        }
+        Ok(spelled)
     }
 }
 

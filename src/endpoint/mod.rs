@@ -261,18 +261,21 @@ impl<H: Host> Issuer<H> {
             return Err(Reason::NoTenantNamed);
         }
         let (store, directory) = (self.host().store(), self.directory());
+        // A tenant may still have the form of an id for its name: its standard metadata is nobody else's.
+        if let Some(name) = asked.standard()
+            && directory.tenant(store, &name, now).await?.is_some()
+        {
+            context.inquiry = None;
+            return Ok(Route::Metadata(name));
+        }
         let name = match asked.handle().ok_or(Reason::UnknownTenant)? {
             Handle::Name(name) => Some(name),
             Handle::Alias(alias) => {
                 let found = directory.alias(store, Name::Alias(alias), now).await?;
-                found.and_then(TenantName::new)
+                // While the tenant is being written, the record says until when that may take.
+                found.and_then(|found| TenantName::new(found.split(' ').next()?))
             }
         };
-        if let (None, Some(name)) = (&name, asked.standard()) {
-            // A tenant may still have the form of an id for its name.
-            context.inquiry = None;
-            return Ok(Route::Metadata(name));
-        }
         let tenant = match &name {
             Some(name) => directory.tenant(store, name, now).await?,
             None => None,

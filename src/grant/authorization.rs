@@ -16,6 +16,7 @@ use super::token::{GrantToken, Id, Place, Purpose, proof_key};
 use crate::administration::{AdministrationError, invalid};
 use crate::api::{ApiUri, RoleName, Scope, split};
 use crate::client::{Application, ClientId, GrantType, RedirectUri};
+use crate::dialect::dialect_of;
 use crate::directory::{Tenant, TenantName};
 use crate::endpoint::form::encode;
 use crate::entropy;
@@ -130,6 +131,10 @@ struct Inspection<'a> {
     login_hint: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt: Option<&'a str>,
+    dialect: &'static str,
+    /// The user flow of B2C that was asked for, which nobody but the page can apply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<&'a str>,
     expires: UnixTime,
 }
 
@@ -186,7 +191,8 @@ impl<H: Host> Issuer<H> {
         now: UnixTime,
     ) -> Done {
         let request = self.open(handle, within, now).await?;
-        let (_, client) = self.asking(&request, now).await?;
+        let (tenant, client) = self.asking(&request, now).await?;
+        let (dialect, policy) = dialect_of(&request.realm);
         let mut scopes = Vec::new();
         for granted in &request.scopes {
             let store = self.host().store();
@@ -215,6 +221,9 @@ impl<H: Host> Issuer<H> {
             scopes,
             login_hint: request.login_hint.as_deref(),
             prompt: request.prompt.as_deref(),
+            dialect,
+            // As it is registered, like the token's.
+            policy: policy.map(|asked| tenant.policy(asked).unwrap_or(asked)),
             expires: request.expires,
         })?)
     }

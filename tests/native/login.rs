@@ -61,6 +61,7 @@ fn r32_a_login_page_sees_what_is_asked_for() {
         ],
         "loginHint": "ada@example.com",
         "prompt": "login",
+        "dialect": "standard",
         "expires": expires,
     });
     let inspect = || world.act(json!({"inspectAuthorization": {"handle": handle}}));
