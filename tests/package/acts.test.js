@@ -194,6 +194,8 @@ const SCHEMAS = /**
     scopes: 1,
     loginHint: 1,
     prompt: 1,
+    dialect: 1,
+    policy: 1,
     expires: 1,
   },
 });

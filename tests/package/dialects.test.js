@@ -10,7 +10,7 @@ import { createIssuer } from "edgemint";
 import { memoryStore } from "edgemint/stores/memory";
 import { compare } from "../../pkg/cli/directory/compare.js";
 import { createIssuerFrom } from "../../pkg/issuer.js";
-import { certificateIn } from "../../worker/certificate.js";
+import { certificateIn } from "../../pkg/serve/certificate.js";
 import { MASTER_KEY } from "../workerd/world.js";
 
 const baseUrl = "https://auth.example.com";
