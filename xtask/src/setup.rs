@@ -159,6 +159,19 @@ pub(crate) fn schemathesis() -> Result<()> {
     )
 }
 
+/// OAuth clients in JavaScript and Python, and curl. What their install scripts do, none of them needs.
+pub(crate) fn clients() -> Result<()> {
+    npm_in(
+        "tests/clients",
+        "OAuth clients of npm's",
+        &["--ignore-scripts"],
+    )?;
+    let requirements = "tests/clients/python/requirements.txt";
+    python(requirements, "clients-venv", "Python's OAuth clients")?;
+    debian("curl", &["curl", "ca-certificates"], "curl")?;
+    cargo_deny()
+}
+
 /// A virtual environment of Python under `target`, with the packages that a file pins.
 fn python(requirements: &str, name: &str, what: &str) -> Result<()> {
     let wanted = fs::read(root().join(requirements))?;

@@ -40,6 +40,8 @@ pub(crate) enum Suite {
     Examples,
     /// Microsoft's clients and middleware, as they are, against the worker over TLS
     Microsoft,
+    /// OAuth clients in JavaScript, Python, Rust and curl, as they are, against edgemint serve
+    Clients,
     /// A token verified by jsonwebtoken (Rust) from the worker's keys
     Interop,
     /// wrangler deploy --dry-run, and the documents' own checks
@@ -118,8 +120,8 @@ impl Suite {
     /// Whether it tests the wasm that ships.
     fn uses_package(self) -> bool {
         use Suite::{
-            Browser, Deploy, Examples, Interop, Microsoft, Openapi, Package, Runtimes, Stores,
-            Types, Workerd,
+            Browser, Clients, Deploy, Examples, Interop, Microsoft, Openapi, Package, Runtimes,
+            Stores, Types, Workerd,
         };
         matches!(
             self,
@@ -132,6 +134,7 @@ impl Suite {
                 | Runtimes
                 | Examples
                 | Microsoft
+                | Clients
                 | Interop
                 | Deploy
         )
@@ -181,6 +184,7 @@ impl Suite {
                 total.add(&node("tests/microsoft/*.test.js")?);
                 Ok(total)
             }
+            Self::Clients => clients(),
             Self::Interop => count(command(
                 "cargo",
                 &["test", "--quiet", "--package", "interop"],
@@ -282,6 +286,29 @@ fn node(files: &str) -> Result<Count> {
     count(command("node", &["--test", "--test-reporter=spec", files]))
 }
 
+/// The crates among them are a workspace of their own: the other suites do not look at it.
+fn clients() -> Result<Count> {
+    const MANIFEST: [&str; 2] = ["--manifest-path", "tests/clients/rust/Cargo.toml"];
+    const TARGET: [&str; 2] = ["--target-dir", "target/clients"];
+    setup::clients()?;
+    let cargo = |words: &[&str], more: &[&str]| {
+        let mut cargo = command("cargo", words);
+        cargo.args(MANIFEST).args(more);
+        cargo
+    };
+    let format = cargo(&["fmt", "--check"], &[]);
+    let mut lints = cargo(&["clippy", "--quiet", "--locked", "--all-targets"], &TARGET);
+    lints.args(["--", "--deny", "warnings"]);
+    let deny = ["deny", "--log-level", "error"];
+    let licences = cargo(&deny, &["check", "bans", "licenses", "sources"]);
+    let mut total = check(command("tsc", &["--project", "tests/clients"]))?;
+    for part in [format, lints, licences] {
+        total.add(&check(part)?);
+    }
+    total.add(&node("tests/clients/*.test.js")?);
+    Ok(total)
+}
+
 fn deploy() -> Result<Count> {
     let out = root().join("target/deploy").to_string_lossy().into_owned();
     let mut dry_run = command("wrangler", &["deploy", "--dry-run", "--outdir", &out]);
@@ -289,7 +316,7 @@ fn deploy() -> Result<Count> {
         .env("WRANGLER_SEND_METRICS", "false")
         .env("CI", "true");
     let mut total = check(dry_run)?;
-    for folder in ["", "tests/microsoft/", "tests/runtimes/"] {
+    for folder in ["", "tests/clients/", "tests/microsoft/", "tests/runtimes/"] {
         let lock = format!("{folder}package-lock.json");
         let text = std::fs::read_to_string(root().join(&lock))?;
         let clean = !text.contains("http://") && !text.contains("\"resolved\": \"https");
