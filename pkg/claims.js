@@ -2,6 +2,8 @@
 // hang, or return anything; what comes out of here is text for the wasm, which knows the claims that are
 // edgemint's own, or why there is none.
 
+import { now } from "./driver.js";
+
 /** Milliseconds that a hook may take, unless `claimsTimeout` says otherwise. */
 const TIMEOUT = 2_000;
 /** What the core allows, in bytes: what has more characters need not be handed over. */
@@ -35,7 +37,9 @@ export async function ask({ claims: hook, claimsTimeout = TIMEOUT }, context) {
     const told = { ...read(context), signal: aborting.signal };
     // Of the two, the one that loses is still listened to: what it rejects with is nobody's.
     const claims = await Promise.race([/** @type {Function} */ (hook)(told), late]);
-    return { text: write(claims) };
+    const text = write(claims);
+    // The time comes after them: `{...}1795236000`.
+    return { text: `${text}${now()}` };
   } catch (error) {
     return { why: explain(error) };
   } finally {
@@ -59,7 +63,7 @@ function read(context) {
 function write(claims) {
   if (!isPlain(claims)) throw new Breach("the hook returned no plain object");
   const text = JSON.stringify(claims, check);
-  if (typeof text !== "string") throw new Breach("the hook returned no plain object");
+  if (typeof text !== "string" || !text.startsWith("{")) throw new Breach("the hook returned no plain object");
   if (text.length > MOST) throw new Breach(`the claims are larger than ${MOST} bytes of JSON`);
   return text;
 }

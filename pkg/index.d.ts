@@ -196,7 +196,8 @@ export interface IssuerOptions {
   claims?: (context: ClaimsContext) => Record<string, unknown> | Promise<Record<string, unknown>>;
   /**
    * Milliseconds that `claims` may take, 1 to 30000. Within the grace of refresh tokens, two requests with
-   * the same one may wait for it side by side: keep it below the shortest grace. @default 2000
+   * the same one may wait for it side by side: keep it below the shortest grace. What an administrator changes
+   * while a request waits for it, that request does not see any more, as within `cacheTtl`. @default 2000
    */
   claimsTimeout?: number;
 }

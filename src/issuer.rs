@@ -69,16 +69,16 @@ pub trait Host {
         false
     }
 
-    /// Asks it, before an access token is signed and before anything that is used once is spent: the claims
-    /// to add, an object in JSON. `context` says what the token is for, a line each: tenant, client id,
+    /// Asks it, before an access token is signed and before anything that is used once is spent: the time when
+    /// it answers, since it may take its own, and the claims to add, an object in JSON. `context` says what the token is for, a line each: tenant, client id,
     /// identifier of the API, grant type, dialect (`standard`, `entra` or `b2c`), B2C's policy, scope, and of a
     /// user the subject, and the login page's claims in JSON. What there is not is empty.
     ///
     /// # Errors
     /// The reason, for the operator: the request is answered 503 and may be repeated.
-    fn claims(&self, context: &str) -> impl Future<Output = Result<String, String>> {
+    fn claims(&self, context: &str) -> impl Future<Output = Result<(UnixTime, String), String>> {
         let _ = context;
-        std::future::ready(Ok("{}".to_owned()))
+        std::future::ready(Ok((UnixTime::default(), "{}".to_owned())))
     }
 }
 

@@ -8,6 +8,7 @@ use crate::dialect::Dialect;
 use crate::error::Reason;
 use crate::issuer::{Host, Issuer};
 use crate::json::{self, JsonError, Object};
+use crate::time::UnixTime;
 
 /// Bytes of JSON that may be added to an access token.
 const MAX_CLAIMS: usize = 4_096;
@@ -61,17 +62,17 @@ pub(crate) struct Asked<'a> {
     pub(crate) user: Option<(&'a str, &'a Object)>,
 }
 
-/// What the hook adds to an access token. There must be one.
+/// What the hook adds to an access token, and when it answered. There must be one.
 pub(crate) async fn ask<H: Host>(
     issuer: &Issuer<H>,
     party: Party<'_>,
     asked: &Asked<'_>,
-) -> Result<Object, Reason> {
+) -> Result<(UnixTime, Object), Reason> {
     let claims = issuer.host().claims(&context::<H>(party, asked)?).await;
-    let claims = claims.and_then(|text| {
+    let claims = claims.and_then(|(now, text)| {
         let claims: Object = json::read(&text).map_err(JsonError::into_text)?;
         check(&claims)?;
-        Ok(claims)
+        Ok((now, claims))
     });
     claims.map_err(Reason::ClaimsHook)
 }

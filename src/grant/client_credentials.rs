@@ -34,7 +34,7 @@ pub(crate) async fn issue<H: Host>(
             scope: &scope,
             user: None,
         };
-        added = Some(ask(issuer, party, &asked).await?);
+        added = Some(ask(issuer, party, &asked).await?.1);
     }
     let content = Content {
         subject: client.client_id.as_str(),

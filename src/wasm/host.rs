@@ -269,9 +269,13 @@ impl Host for WasmHost {
         self.offers.has(Offers::CLAIMS)
     }
 
-    async fn claims(&self, context: &str) -> Result<String, String> {
+    async fn claims(&self, context: &str) -> Result<(UnixTime, String), String> {
         let begin = |call: &JsValue, id| self.js.claims(call, id, context);
-        stepped(self.exchange.perform(begin).await).map_err(why)
+        let mut claims = stepped(self.exchange.perform(begin).await).map_err(why)?;
+        // The time comes after them: `{...}1795236000`.
+        let end = claims.rfind('}').map_or(0, |last| last + 1);
+        let now = claims.split_off(end).parse().unwrap_or_default();
+        Ok((UnixTime::from_secs(now), claims))
     }
 }
 

@@ -307,6 +307,21 @@ fn two_refreshes_that_wait_for_the_hook_side_by_side_get_the_same_successor() {
 }
 
 #[test]
+fn r23_the_grace_window_starts_when_the_hook_has_answered() {
+    let (world, app) = world_and_app();
+    world.around.hook.answer("{}");
+    let first = world.session(&app);
+    let clock = world.around.clock.clone();
+    world.around.hook.let_happen_first(move || clock.pass(8));
+    let second = world.refreshed(&app, &first);
+    // 10 s of grace: of them, 9 have passed since the token was replaced, and 17 since it was asked for.
+    world.around.clock.pass(9);
+    let again = world.refreshed(&app, &first);
+    assert_eq!(second.refresh, again.refresh);
+    world.refreshed(&app, &second);
+}
+
+#[test]
 fn a_session_that_ends_while_the_hook_is_asked_gets_no_token() {
     let (world, app) = world_and_app();
     world.around.hook.answer("{}");

@@ -187,7 +187,7 @@ describe("a hook that fails", () => {
     ["returns a list", () => [VALUE], /no plain object/],
     ["returns a function", () => () => ({}), /no plain object/],
     ["returns a map", () => new Map([["a", VALUE]]), /no plain object/],
-    ["returns an object that is a text in JSON", () => ({ toJSON: () => VALUE }), /an object/],
+    ["returns an object that is a text in JSON", () => ({ toJSON: () => VALUE }), /no plain object/],
     ["returns an object that is nothing in JSON", () => ({ toJSON() {} }), /no plain object/],
     ["returns a big integer", () => ({ a: 1n, b: VALUE }), /not JSON/],
     ["returns a function within", () => ({ a: [() => VALUE] }), /not JSON/],

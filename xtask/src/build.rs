@@ -55,7 +55,7 @@ const TOKENS: Module = Module {
     name: "edgemint",
     feature: "tokens",
     profile: "release",
-    inlining: 48,
+    inlining: 25,
     budget: 150_000,
 };
 

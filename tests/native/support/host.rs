@@ -90,8 +90,9 @@ impl Host for TestHost {
         self.0.hook.answer.borrow().is_some()
     }
 
-    async fn claims(&self, context: &str) -> Result<String, String> {
-        self.0.hook.ask(context).await
+    async fn claims(&self, context: &str) -> Result<(UnixTime, String), String> {
+        let claims = self.0.hook.ask(context).await?;
+        Ok((self.0.clock.now(), claims))
     }
 }
 
