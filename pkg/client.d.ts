@@ -34,6 +34,11 @@ export interface TokenSourceOptions {
    * so that instances do not all come at once, and half of the token's lifetime at most. @default 60
    */
   refreshBefore?: number;
+  /**
+   * Where {@link TokenSource.fetch} sends the token, such as `["https://orders.example.com"]`; it refuses
+   * anywhere else. @default everywhere by https, and this machine
+   */
+  origins?: readonly string[];
   /** Seconds until it gives up, with all repetitions. @default 30 */
   deadline?: number;
   /**
@@ -55,9 +60,9 @@ export interface AccessToken {
 
 /**
  * - `refused`: the token endpoint will not give a token; `error` is its code, such as `invalid_client` or
- *   `invalid_scope`. To repeat it changes nothing.
+ *   `invalid_scope`. To repeat it changes nothing: for 10 seconds all calls fail with it at once.
  * - `unavailable`: there was no answer, or 429 or 5xx, until the deadline; `retryAfter` is what the
- *   last answer asked for.
+ *   last answer asked for, and for so long, 5 minutes at most, all calls fail with it at once.
  * - `invalid_response`: what answers there is no token endpoint, or the issuer is another one.
  */
 export type TokenSourceErrorCode = "refused" | "unavailable" | "invalid_response";
@@ -91,10 +96,12 @@ export interface TokenSource {
   get(options?: { signal?: AbortSignal | null }): Promise<AccessToken>;
   /**
    * `fetch` with the token. What is answered 401 is sent once more with a fresh token, unless its body is
-   * a stream.
+   * a stream. Redirects of GET and HEAD are followed, without the token from where they lead to another
+   * origin; those of other methods are handed back as they are.
+   * @throws `TypeError` if the address is not https (nor on this machine) or not among `origins`
    */
   fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
-  /** Forgets the token, or only this one. */
+  /** Forgets the token, or only this one. Without one it also forgets that a token was refused. */
   invalidate(token?: string): void;
 }
 

@@ -21,6 +21,12 @@ const TRAVEL = 5_000;
 const REFRESH_PAUSE = 5_000;
 /** Milliseconds in which no 401 is repeated, after a fresh token has not helped. */
 const FUTILE = 10_000;
+/** Milliseconds for which a refusal stands: a service counts them, and shuts out who has too many. */
+const REFUSED = 10_000;
+/** Seconds for which `Retry-After` is heeded at most by the calls that follow. */
+const LONGEST_REST = 300;
+/** Redirects of one request, as `fetch` has it. */
+const MOST_REDIRECTS = 20;
 
 /** See `client.d.ts`. */
 export class TokenSourceError extends Error {
@@ -76,11 +82,23 @@ function checked(options) {
     deadline: deadline * 1000,
     refreshBefore: refreshBefore * 1000,
     clock,
+    origins: originsOf(options.origins),
     fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
   };
 }
 
 /** @typedef {ReturnType<typeof checked>} Settings */
+
+/** @param {unknown} origins */
+function originsOf(origins) {
+  if (origins === undefined) return undefined;
+  if (!Array.isArray(origins)) throw new EdgemintError("invalid_options", "origins must be a list");
+  return origins.map((one, at) => {
+    const { href, origin } = urlOption(`origins[${at}]`, one);
+    if (href === `${origin}/`) return origin;
+    throw new EdgemintError("invalid_options", `origins[${at}] must be an origin, such as ${origin}`);
+  });
+}
 
 /**
  * Seconds that a server asks to be left alone: RFC 9110 section 10.2.3.
@@ -98,6 +116,11 @@ class Endpoint {
   #settings;
   /** @type {oauth.AuthorizationServer | undefined} */
   #server;
+  /**
+   * Until when nothing is asked, and what is answered meanwhile; a refusal is of one secret.
+   * @type {{ until: number, error: TokenSourceError, secret?: string } | undefined}
+   */
+  #rest;
 
   /** @param {Settings} settings */
   constructor(settings) {
@@ -110,34 +133,53 @@ class Endpoint {
 
   /** A token, however often it takes to get it. @returns {Promise<AccessToken & { since: number }>} */
   async ask() {
-    const { clock, deadline } = this.#settings;
+    const { clock, deadline, secret } = this.#settings;
     const end = clock.now() + deadline;
     for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
+      const clientSecret = /** @type {string} */ (await secret());
+      const rest = this.#rest;
+      if (rest !== undefined && clock.now() < rest.until) {
+        if (rest.secret === undefined || rest.secret === clientSecret) throw rest.error;
+      }
       try {
-        return await this.#attempt(end);
+        const token = await this.#attempt(end, clientSecret);
+        this.#rest = undefined;
+        return token;
       } catch (error) {
-        if (!(error instanceof TokenSourceError) || error.code !== "unavailable") throw error;
+        if (!(error instanceof TokenSourceError)) throw error;
+        if (error.code !== "unavailable") {
+          this.#rest = { until: clock.now() + REFUSED, error, secret: clientSecret };
+          throw error;
+        }
         // Many callers that fail together do not come back together.
         const spread = 0.5 + Math.random() / 2;
         const asked = (error.retryAfter ?? 0) * 1000 * (1.5 - spread / 2);
         const wait = Math.max(pause * spread, asked);
-        if (clock.now() + wait >= end) throw error;
+        if (clock.now() + wait >= end) {
+          const seconds = Math.min(error.retryAfter ?? 0, LONGEST_REST);
+          if (seconds > 0) this.#rest = { until: clock.now() + seconds * 1000, error };
+          throw error;
+        }
         await clock.sleep(wait);
       }
     }
   }
 
-  /** @param {number} end */
-  async #attempt(end) {
-    const { clientId, clock, method, parameters, secret } = this.#settings;
+  /** Forgets a refusal. What `Retry-After` asked for stays. */
+  forgive() {
+    if (this.#rest?.secret !== undefined) this.#rest = undefined;
+  }
+
+  /** @param {number} end @param {string} clientSecret */
+  async #attempt(end, clientSecret) {
+    const { clientId, clock, method, parameters } = this.#settings;
     const server = (this.#server ??= await this.#discover(end));
-    const clientSecret = await secret();
     const since = clock.now();
     const client = { client_id: clientId };
     const response = await oauth.clientCredentialsGrantRequest(
       server,
       client,
-      method(/** @type {string} */ (clientSecret)),
+      method(clientSecret),
       parameters,
       this.#request(end),
     );
@@ -240,6 +282,18 @@ function unlessAborted(promise, signal) {
 const isStream = (body) =>
   typeof body === "object" && body !== null && ("getReader" in body || Symbol.asyncIterator in body);
 
+/** Headers that are for one origin. */
+const CREDENTIALS = ["authorization", "proxy-authorization", "cookie", "host"];
+
+/** Where an answer leads. @param {Response} response @param {URL} base */
+function redirectOf({ status, headers }, base) {
+  const location = headers.get("location");
+  if (![301, 302, 303, 307, 308].includes(status) || location === null) return undefined;
+  const url = new URL(location, base);
+  if (url.protocol === "https:" || url.protocol === "http:") return url;
+  throw new TypeError(`${base.origin} redirects to what is no web address`);
+}
+
 /** See `client.d.ts`. @type {typeof import("./client.d.ts").tokenSource} */
 export function tokenSource(options) {
   const settings = checked(options);
@@ -275,6 +329,7 @@ export function tokenSource(options) {
   }
 
   const invalidate = (/** @type {string | undefined} */ token) => {
+    if (token === undefined) endpoint.forgive();
     if (token === undefined || held?.token === token) held = undefined;
   };
 
@@ -282,10 +337,28 @@ export function tokenSource(options) {
   async function fetchWithToken(input, init) {
     const isRequest = typeof Request !== "undefined" && input instanceof Request;
     const signal = init?.signal ?? (isRequest ? input.signal : undefined);
-    const send = (/** @type {any} */ input, /** @type {string} */ token) => {
+    const target = new URL(isRequest ? input.url : input);
+    if (!isSafe(target) || settings.origins?.includes(target.origin) === false) {
+      throw new TypeError(`the token is not for ${target.origin}`);
+    }
+    const method = (init?.method ?? (isRequest ? input.method : "GET")).toUpperCase();
+    const follows = (init?.redirect ?? (isRequest ? input.redirect : "follow")) === "follow";
+    const send = async (/** @type {any} */ input, /** @type {string} */ token) => {
       const headers = new Headers(init?.headers ?? (isRequest ? input.headers : undefined));
       headers.set("authorization", `Bearer ${token}`);
-      return settings.fetch(input, { ...init, headers });
+      if (!follows) return settings.fetch(input, { ...init, headers });
+      // Not every runtime's `fetch` keeps the token from where a redirect leads: it is not left to it.
+      const redirect = /** @type {const} */ ("manual");
+      let response = await settings.fetch(input, { ...init, headers, redirect });
+      for (let at = target, count = 0; ; count += 1) {
+        const next = redirectOf(response, at);
+        if (next === undefined || !["GET", "HEAD"].includes(method)) return response;
+        if (count === MOST_REDIRECTS) throw new TypeError(`there are too many redirects from ${target.origin}`);
+        if (next.origin !== at.origin) for (const name of CREDENTIALS) headers.delete(name);
+        await response.body?.cancel();
+        response = await settings.fetch(next.href, { ...init, method, headers, redirect, signal });
+        at = next;
+      }
     };
     const { token } = await get({ signal });
     const isFutile = clock.now() < futileUntil;

@@ -1,6 +1,6 @@
 // The guard as middleware of Express 4 and 5, and of whatever else takes (request, response, next).
 
-import { checksOf, isRepeated, refusal, tokenOf } from "./guard.js";
+import { Passed, checksOf, isRepeated, refusal } from "./guard.js";
 
 export { ProtectError } from "./guard.js";
 
@@ -12,9 +12,11 @@ export const protect = (options) => /** @type {any} */ (middleware(checksOf(opti
 /**
  * @param {import("./guard.js").Checks} checks
  * @param {import("./guard.js").Options} options
+ * @param {Passed} [outer] of the guard that this one is stricter than
  * @returns {any}
  */
-function middleware(checks, options) {
+function middleware(checks, options, outer) {
+  const passed = new Passed(outer);
   /**
    * @param {Incoming} request @param {import("node:http").ServerResponse} response
    * @param {(error?: unknown) => void} next
@@ -22,7 +24,9 @@ function middleware(checks, options) {
   async function guard(request, response, next) {
     try {
       const { authorization } = request.headers;
-      request.auth = await checks.authorize(authorization, isRepeated(request));
+      const token = await checks.authorize(authorization, isRepeated(request));
+      passed.add(request, token);
+      request.auth = token;
     } catch (error) {
       try {
         const { status, headers, body } = refusal(error, request, options.onRefusal);
@@ -38,7 +42,7 @@ function middleware(checks, options) {
     next();
   }
   return Object.assign(guard, {
-    with: (/** @type {any} */ requirement) => middleware(checks.with(requirement), options),
-    token: tokenOf,
+    with: (/** @type {any} */ requirement) => middleware(checks.with(requirement), options, passed),
+    token: passed.tokenOf,
   });
 }

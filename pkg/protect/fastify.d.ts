@@ -22,8 +22,8 @@ export interface Guard<Claims extends object = {}, Role extends string = string>
   /** A stricter guard: this one's requirement and another. They share what they know of the issuer. */
   with(requirement: Requirement<Role>): Guard<Claims, Role>;
   /**
-   * `request.auth` with the types of this guard. Throws if no guard has let the request through, so that a
-   * route that was left open does not work.
+   * What this guard, or a stricter one of it, has set as `request.auth`, with its types. Throws if none of
+   * them has let the request through, so that a route that was left open does not work.
    */
   token(request: { auth?: Token }): Token<Claims, Role>;
 }

@@ -1,6 +1,6 @@
 // The guard as a hook of Fastify.
 
-import { checksOf, isRepeated, refusal, tokenOf } from "./guard.js";
+import { Passed, checksOf, isRepeated, refusal } from "./guard.js";
 
 export { ProtectError } from "./guard.js";
 
@@ -10,9 +10,11 @@ export const protect = (options) => /** @type {any} */ (hook(checksOf(options), 
 /**
  * @param {import("./guard.js").Checks} checks
  * @param {import("./guard.js").Options} options
+ * @param {Passed} [outer] of the guard that this one is stricter than
  * @returns {any}
  */
-function hook(checks, options) {
+function hook(checks, options, outer) {
+  const passed = new Passed(outer);
   /**
    * @param {import("fastify").FastifyRequest & { auth?: unknown }} request
    * @param {import("fastify").FastifyReply} reply
@@ -20,14 +22,16 @@ function hook(checks, options) {
   async function guard(request, reply) {
     try {
       const { authorization } = request.headers;
-      request.auth = await checks.authorize(authorization, isRepeated(request.raw));
+      const token = await checks.authorize(authorization, isRepeated(request.raw));
+      passed.add(request, token);
+      request.auth = token;
     } catch (error) {
       const { status, headers, body } = refusal(error, request, options.onRefusal);
       return reply.code(status).headers(headers).send(body);
     }
   }
   return Object.assign(guard, {
-    with: (/** @type {any} */ requirement) => hook(checks.with(requirement), options),
-    token: tokenOf,
+    with: (/** @type {any} */ requirement) => hook(checks.with(requirement), options, passed),
+    token: passed.tokenOf,
   });
 }

@@ -137,9 +137,13 @@ class Policy {
     };
   }
 
-  /** What a token says, if it is good for this API. @param {string} text @returns {Promise<Token>} */
+  /** What a token says and grants, if it is good for this API. @param {string} text */
   async verify(text) {
     const claims = await this.#verified(text);
+    // RFC 7800: whoever presents it has to prove that a key is theirs, which is not asked for here.
+    if (claims.cnf !== undefined) {
+      throw new ProtectError("invalid_token", "the token is bound to a key (`cnf`): it is no bearer token");
+    }
     const { client, scope: scopeClaim } = this.#dialect;
     const clientId = client.map((name) => claims[name]).find((id) => typeof id === "string");
     if (clientId === undefined) throw new ProtectError("invalid_token", "the token names no client");
@@ -149,10 +153,17 @@ class Policy {
     const assigned = Array.isArray(claims.roles) ? claims.roles : [];
     const roles = assigned.filter((role) => typeof role === "string");
     const scope = claims[scopeClaim];
-    const names = typeof scope === "string" ? scope.split(" ").map((name) => this.bare(name)) : [];
+    const named = typeof scope === "string" ? scope.split(" ") : [];
+    const apis = this.#audiences.filter((api) => [claims.aud].flat().includes(api));
     // An application's token names its roles there, too: they are no user's consent.
-    const scopes = names.filter((name) => name !== "" && name !== ".default" && !roles.includes(name));
-    return /** @type {Token} */ ({ ...claims, client_id: clientId, roles, scopes });
+    const consented = named.filter((full) => {
+      const { name } = split(full, this.#audiences);
+      return name !== "" && name !== ".default" && !roles.includes(name);
+    });
+    const granted = consented.map((full) => split(full, apis));
+    const scopes = granted.map(({ name }) => name);
+    const token = /** @type {Token} */ ({ ...claims, client_id: clientId, roles, scopes });
+    return { token, apis, roles: roles.map((name) => ({ name })), scopes: granted };
   }
 
   /** @param {string} text */
@@ -178,20 +189,31 @@ class Policy {
     }
   }
 
-  /** A role or scope without the API that it is of. @param {string} name */
-  bare(name) {
-    const api = this.#audiences.find((audience) => name.startsWith(`${audience}/`));
-    return api === undefined ? name : name.slice(api.length + 1);
+  /** A role or scope, and the API that it is of if it says so. @param {string} name */
+  split(name) {
+    return split(name, this.#audiences);
   }
 
-  /** As a client asks for it: with the API, if an audience is its URI. @param {string} name */
-  full(name) {
-    const api = this.#audiences.find((audience) => audience.includes(":"));
+  /** As a client asks for it: with the API, if an audience is its URI. @param {Name} name */
+  full({ name, api = this.#audiences.find((audience) => audience.includes(":")) }) {
     return api === undefined ? name : `${api}/${name}`;
   }
 }
 
-/** A role or scope of which some or all are needed. @typedef {{ names: string[], every: boolean }} Need */
+/** A role or scope; without an API, of any that the token is for. @typedef {{ name: string, api?: string }} Name */
+
+/** Some or all are needed. @typedef {{ names: Name[], every: boolean }} Need */
+
+/** @typedef {{ apis: string[], roles: Name[], scopes: Name[] }} Grants */
+
+/** @param {string} name @param {string[]} apis @returns {Name} */
+function split(name, apis) {
+  const of = apis.filter((one) => name.startsWith(`${one}/`));
+  if (of.length === 0) return { name };
+  // `api://orders/eu` is another API than `api://orders`.
+  const api = of.reduce((a, b) => (b.length > a.length ? b : a));
+  return { name: name.slice(api.length + 1), api };
+}
 
 /** @param {string} option @param {Names | undefined} value @param {Policy} policy @returns {Need | undefined} */
 function need(option, value, policy) {
@@ -203,13 +225,18 @@ function need(option, value, policy) {
   if (!isTexts(names) || (isAny && isAll)) {
     throw invalid(`${option} must be a name, a list of names, { any: [...] } or { all: [...] }`);
   }
-  return { names: names.map((name) => policy.bare(name)), every: !isAny };
+  return { names: names.map((name) => policy.split(name)), every: !isAny };
 }
 
-/** @param {Need | undefined} need @param {readonly string[]} has */
-function isMet(need, has) {
+/** @param {Need | undefined} need @param {Name[]} has @param {string[]} apis that the token is for */
+function isMet(need, has, apis) {
   if (need === undefined) return false;
-  const isThere = (/** @type {string} */ name) => has.includes(name);
+  /** @param {Name} wanted */
+  const isThere = (wanted) =>
+    has.some(({ name, api }) => {
+      if (name !== wanted.name) return false;
+      return wanted.api === undefined || (api === undefined ? apis : [api]).includes(wanted.api);
+    });
   return need.every ? need.names.every(isThere) : need.names.some(isThere);
 }
 
@@ -226,10 +253,10 @@ class Terms {
     this.#scopes = need("scopes", scopes, policy);
   }
 
-  /** @param {Token} token */
-  check({ roles, scopes }) {
+  /** @param {Grants} grants */
+  check({ apis, roles, scopes }) {
     if (this.#roles === undefined && this.#scopes === undefined) return;
-    if (isMet(this.#roles, roles) || isMet(this.#scopes, scopes)) return;
+    if (isMet(this.#roles, roles, apis) || isMet(this.#scopes, scopes, apis)) return;
     const isUser = this.#roles === undefined || (this.#scopes !== undefined && scopes.length > 0);
     const { names = [] } = (isUser ? this.#scopes : this.#roles) ?? {};
     const scope = names.map((name) => this.#policy.full(name)).join(" ");
@@ -244,8 +271,8 @@ class Terms {
 function checks(policy, terms) {
   /** @param {string} text */
   async function verify(text) {
-    const token = await policy.verify(text);
-    for (const each of terms) each.check(token);
+    const { token, ...grants } = await policy.verify(text);
+    for (const each of terms) each.check(grants);
     return token;
   }
   return {
@@ -291,8 +318,27 @@ export function refusal(error, request, onRefusal) {
   return error;
 }
 
-/** What a guard has set on a request. @param {{ auth?: unknown }} request */
-export function tokenOf({ auth }) {
-  if (auth === undefined) throw new Error("no guard has let this request through");
-  return auth;
+/** The requests that a guard has let through. What others set on a request is not looked at. */
+export class Passed {
+  /** @type {WeakMap<object, unknown>} */
+  #tokens = new WeakMap();
+  #outer;
+
+  /** @param {Passed} [outer] those of the guard that this one is stricter than */
+  constructor(outer) {
+    this.#outer = outer;
+  }
+
+  /** @param {object} request @param {unknown} token */
+  add(request, token) {
+    this.#tokens.set(request, token);
+    this.#outer?.add(request, token);
+  }
+
+  /** @param {object} request */
+  tokenOf = (request) => {
+    const token = this.#tokens.get(request);
+    if (token === undefined) throw new Error("no guard has let this request through");
+    return token;
+  };
 }

@@ -14,7 +14,8 @@ export type Names<Name extends string = string> =
 
 /**
  * What a token must grant. A token is an application's or a user's: given both, either is enough. Names may
- * be in full, `api://orders/Orders.Read.All`.
+ * be in full, `api://orders/Orders.Read.All`: then the token must be for this API, which is one of the
+ * guard's `audience`. A bare name is good whichever of them the token is for.
  */
 export interface Requirement<Role extends string = string> {
   /** App roles, granted to an application. */

@@ -3,6 +3,7 @@
 // record, written with it.
 
 import { isWithin } from "./cursor.js";
+import { check } from "./names.js";
 
 /** Seconds by which the clocks of the database and of any of its callers may differ. */
 const GRACE = 60;
@@ -51,6 +52,7 @@ export function denoKvStore(kv, { prefix = "edgemint" } = {}) {
 
   /** @param {string} partition @param {import("../index.d.ts").StoreWrite[]} writes */
   async function commit(partition, writes) {
+    check(partition, ...writes.map(({ name }) => name));
     const end = Date.now() + PATIENCE;
     for (;;) {
       const keys = writes.map(({ name }) => recordKey(partition, name));
@@ -103,6 +105,7 @@ export function denoKvStore(kv, { prefix = "edgemint" } = {}) {
     guarantees: { atomic: true, readYourWrites: true },
 
     async get(partition, name) {
+      check(partition, name);
       for (let before = ""; ; ) {
         const found = /** @type {Entry} */ (await kv.get(recordKey(partition, name), STRONG));
         const version = liveVersion(found);
@@ -126,6 +129,7 @@ export function denoKvStore(kv, { prefix = "edgemint" } = {}) {
     commit,
 
     async list(partition, start, cursor, limit) {
+      check(partition, start);
       const from = cursor !== null && isWithin(cursor, start) ? cursor : start;
       const range = { prefix: [prefix, "record", partition], start: recordKey(partition, from) };
       const batchSize = Math.min(limit + 1, 500);

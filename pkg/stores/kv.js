@@ -2,6 +2,7 @@
 // kept in KV's metadata, beside them (kv-record.js).
 
 import { isLive, kvKey, writeRecord } from "./kv-record.js";
+import { check } from "./names.js";
 
 /** Seconds: the freshest that a location reads. A condition is checked against nothing older. */
 const FRESHEST = 30;
@@ -15,6 +16,7 @@ const FRESHEST = 30;
 export function kvStore(namespace, { cacheTtl = FRESHEST } = {}) {
   /** @param {string} partition @param {string} name @param {number} cacheTtl */
   async function read(partition, name, cacheTtl) {
+    check(partition, name);
     const found = await namespace.getWithMetadata(kvKey(partition, name), { type: "text", cacheTtl });
     const metadata = /** @type {Metadata | null} */ (found.metadata);
     if (found.value === null || !isLive(metadata)) return null;
@@ -42,6 +44,7 @@ export function kvStore(namespace, { cacheTtl = FRESHEST } = {}) {
     },
 
     async list(partition, prefix, cursor, limit) {
+      check(partition, prefix);
       const start = kvKey(partition, "");
       const from = cursor === null ? {} : { cursor };
       const page = await namespace.list({ prefix: kvKey(partition, prefix), limit, ...from });

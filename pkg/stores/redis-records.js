@@ -12,6 +12,7 @@
 // writes.
 
 import { isWithin } from "./cursor.js";
+import { check } from "./names.js";
 
 /** Seconds by which the clocks of Redis and of any of its callers may differ. */
 const GRACE = 600;
@@ -26,7 +27,8 @@ return '=' .. record[1] .. ' ' .. record[3]`;
 
 // Everything is read before anything is written: Redis does not take back what a script wrote
 // before it failed. A write that is there already, by its version, is one that the client sent a
-// second time.
+// second time. One that was overwritten meanwhile is a conflict, but a creation whose record was
+// deleted meanwhile is made again, with the version that it had: nothing here remembers it.
 /**
  * KEYS: names, expiries, the records. ARGV: the time, and for each record its name, "=" and the
  * version that is expected ("" for none), the version to be ("" to delete), the value, when it
@@ -146,8 +148,9 @@ export function redisRecords(run, prefix) {
 
   /** @param {string} partition @param {import("../index.d.ts").StoreWrite[]} writes */
   async function commit(partition, writes) {
+    check(partition, ...writes.map(({ name }) => name));
     const { sets, record } = keysOf(partition);
-    // Random: never used again, whatever becomes of the record or of the server.
+    // Random: no other write ever has it, whatever becomes of the record or of the server.
     const versions = writes.map(({ value }) => (value === null ? "" : crypto.randomUUID()));
     const args = writes.flatMap(({ name, value, expected, expiresAt }, at) => {
       const found = expected === null ? "" : `=${expected}`;
@@ -170,6 +173,7 @@ export function redisRecords(run, prefix) {
     guarantees: { atomic: true, readYourWrites: true },
 
     async get(partition, name) {
+      check(partition, name);
       const text = marked(await call(READ, [keysOf(partition).record(name)], [now()]));
       if (text === "") return null;
       const space = text.indexOf(" ");
@@ -185,6 +189,7 @@ export function redisRecords(run, prefix) {
     commit,
 
     async list(partition, prefix, cursor, limit) {
+      check(partition, prefix);
       const start = cursor !== null && isWithin(cursor, prefix) ? `(${cursor}` : `[${prefix}`;
       const found = await call(LIST, keysOf(partition).sets, [now(), start, prefix, `${limit}`]);
       if (!Array.isArray(found)) throw unexpected(found);

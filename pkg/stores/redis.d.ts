@@ -48,6 +48,11 @@ export interface RedisStoreOptions {
  * it ten minutes after that; its name, which nobody is shown, goes with a later write to the same
  * partition.
  *
+ * A write that a client sends again, since it got no answer, is recognised by its version as long
+ * as the record is there. If it was a creation, and somebody deleted the record between the two, the
+ * record is made again, with the same version. node-redis does not send again what had been sent;
+ * turn off whatever else does between it and the server.
+ *
  * While the client is not connected, or if the server does not answer within `timeout`, a call
  * rejects, and the request is answered 503. Listen to the client's `error` event: node-redis ends
  * the process otherwise.

@@ -4,6 +4,8 @@
 // its expiry was set, and by which the engine judges what the record is for: by another that is ahead, the
 // mark of a used assertion would be gone while the assertion itself still counts.
 
+export { check } from "./names.js";
+
 /** Seconds since 1970. */
 export const now = () => Math.floor(Date.now() / 1000);
 
@@ -35,18 +37,6 @@ export class Sweeps {
   /** Where there were enough for one write, the next goes on. @param {number} deleted */
   done(deleted) {
     if (deleted >= SHARE) this.#next = 0;
-  }
-}
-
-/**
- * The core never makes such a name; a database would cut it short, or take two for one.
- * @param {string[]} names
- */
-export function check(...names) {
-  for (const name of names) {
-    if (name.includes("\0") || !name.isWellFormed()) {
-      throw new TypeError("a name in the store is not Unicode text, or holds NUL");
-    }
   }
 }
 

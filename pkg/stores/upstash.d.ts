@@ -28,7 +28,9 @@ export interface UpstashStoreOptions {
  * - Leave eviction off.
  * - The client sends a request again if the connection failed. A write that had arrived is
  *   recognised then; of a deletion that had, the second answer says that there was nothing to
- *   delete. `retry: { retries: 0 }` leaves that to the caller.
+ *   delete. A creation that had arrived, and whose record somebody deleted before it arrives again,
+ *   makes the record again, with the same version: what was revoked is back. `retry: { retries: 0 }`
+ *   rules that out, and leaves repeating to the caller.
  * - The client waits as long as `fetch` does: give it `signal: () => AbortSignal.timeout(5000)`.
  *
  * @example

@@ -191,7 +191,8 @@ describe("a token", () => {
   });
 
   test("that nobody waits for any more fails without a trace", async () => {
-    const source = sourceWith({ clock: handClock(), deadline: 5 });
+    const clock = handClock();
+    const source = sourceWith({ clock, deadline: 5 });
     failing(1, () => new Response("", { status: 503, headers: { "retry-after": "60" } }));
     const controller = new AbortController();
     const only = failure(source.token({ signal: controller.signal }));
@@ -199,6 +200,7 @@ describe("a token", () => {
     assert.equal((await only).name, "AbortError");
     await until(() => asked() === 1);
     await new Promise((resolve) => setTimeout(resolve, 50));
+    clock.pass(61);
     assert.equal((await source.token()).split(".").length, 3);
   });
 });
@@ -235,7 +237,7 @@ describe("what can be repeated", () => {
     assert.ok(clock.slept[1] >= 11_000 && clock.slept[1] <= 15_000, `${clock.slept}`);
   });
 
-  test("ends at the deadline, and at once if Retry-After is beyond it; the next call asks again", async () => {
+  test("ends at the deadline, and at once if Retry-After is beyond it, for all calls until then", async () => {
     const clock = handClock();
     const source = sourceWith({ clock, deadline: 5 });
     const start = clock.time;
@@ -248,6 +250,24 @@ describe("what can be repeated", () => {
     const beyond = await failure(source.token());
     assert.deepEqual([beyond.code, beyond.status, beyond.retryAfter], ["unavailable", 429, 60]);
     assert.equal(clock.slept.length, slept);
+    world.served.heard.length = 0;
+    source.invalidate();
+    clock.pass(59);
+    for (let call = 0; call < 20; call += 1) assert.equal(await failure(source.token()), beyond);
+    assert.equal(asked(), 0);
+    clock.pass(2);
+    assert.equal((await source.token()).split(".").length, 3);
+  });
+
+  test("is not put off for more than five minutes", async () => {
+    const clock = handClock();
+    const source = sourceWith({ clock, deadline: 5 });
+    failing(1, () => new Response("", { status: 429, headers: { "retry-after": "3600" } }));
+    assert.equal((await failure(source.token())).retryAfter, 3600);
+    clock.pass(299);
+    assert.equal((await failure(source.token())).retryAfter, 3600);
+    assert.equal(asked(), 1);
+    clock.pass(2);
     assert.equal((await source.token()).split(".").length, 3);
   });
 
@@ -277,13 +297,26 @@ describe("what can be repeated", () => {
 });
 
 describe("what cannot be repeated", () => {
-  test("is told with the error of the token endpoint, and is not remembered", async () => {
+  test("is told with the error of the token endpoint, for ten seconds without asking again", async () => {
     let secret = "wrong";
-    const source = sourceWith({ clientSecret: () => secret });
+    const clock = handClock();
+    const source = sourceWith({ clock, clientSecret: () => secret });
     const error = await failure(source.token());
     assert.ok(error instanceof TokenSourceError);
     assert.deepEqual([error.code, error.error, error.status], ["refused", "invalid_client", 401]);
     assert.equal(asked(), 1);
+    for (let call = 0; call < 20; call += 1) assert.equal(await failure(source.token()), error);
+    assert.equal(asked(), 1);
+    clock.pass(11);
+    assert.equal((await failure(source.token())).error, "invalid_client");
+    assert.equal(asked(), 2);
+    source.invalidate("another");
+    await failure(source.token());
+    assert.equal(asked(), 2);
+    source.invalidate();
+    await failure(source.token());
+    assert.equal(asked(), 3);
+    // Another secret was not refused.
     secret = world.secret;
     assert.equal((await source.token()).split(".").length, 3);
     const other = await failure(sourceWith({ scope: "api://orders/Orders.Write.All" }).token());
@@ -323,6 +356,10 @@ describe("what cannot be repeated", () => {
       { authentication: "none" },
       { deadline: 0 },
       { refreshBefore: -1 },
+      { origins: "https://orders.example.com" },
+      { origins: ["orders.example.com"] },
+      { origins: ["http://orders.example.com"] },
+      { origins: ["https://orders.example.com/orders"] },
     ]) {
       const expected = { name: "EdgemintError", code: "invalid_options" };
       assert.throws(() => sourceWith(/** @type {any} */ (options)), expected, JSON.stringify(options));
@@ -430,6 +467,68 @@ describe("fetch", () => {
     assert.equal(response.status, 401);
     assert.equal(got.length, 1);
     assert.equal((await source.fetch(api.url)).status, 200);
+  });
+
+  test("sends the token by https only, or to this machine, and to no origin that is not listed", async () => {
+    got = [];
+    /** @type {string[]} */
+    const sent = [];
+    /** @param {any} input @param {RequestInit} [init] */
+    const noting = (input, init) => {
+      const { href, hostname } = new URL(input?.url ?? input);
+      if (hostname === "127.0.0.1") return fetch(input, init);
+      sent.push(href);
+      return Promise.resolve(new Response("there"));
+    };
+    const source = sourceWith({ fetch: noting });
+    for (const to of ["http://orders.example.com/", new URL("http://orders.example.com/"), "ftp://127.0.0.1/", "/a"]) {
+      assert.ok((await failure(source.fetch(to))) instanceof TypeError, `${to}`);
+    }
+    const request = new Request("http://orders.example.com/");
+    assert.match((await failure(source.fetch(request))).message, /not for http:\/\/orders\.example\.com/);
+    assert.equal(asked(), 0);
+    await source.fetch("https://orders.example.com/");
+    assert.deepEqual(sent, ["https://orders.example.com/"]);
+    const narrow = sourceWith({ fetch: noting, origins: ["https://orders.example.com", `${api.url}/`] });
+    await narrow.fetch("https://orders.example.com:443/b");
+    assert.equal((await narrow.fetch(api.url)).status, 200);
+    for (const to of ["https://example.com/", "https://orders.example.com:8443/", "https://orders.example.com@x.example/"]) {
+      assert.ok((await failure(narrow.fetch(to))) instanceof TypeError, to);
+    }
+    assert.deepEqual(sent.slice(1), ["https://orders.example.com/b"]);
+  });
+
+  test("follows a redirect of GET with the token, and without it to another origin and from there on", async () => {
+    got = [];
+    /** @type {(string | null)[]} */
+    const elsewhere = [];
+    const other = await serve(({ url, headers }) => {
+      elsewhere.push(`${headers.get("authorization")} ${headers.get("x-a")}`);
+      const back = new Headers({ location: api.url });
+      return url.endsWith("/back") ? new Response(null, { status: 302, headers: back }) : new Response("other");
+    });
+    const hop = await serve(({ url, method, headers }) => {
+      const { pathname } = new URL(url);
+      if (pathname === "/end") return new Response(`${method} ${headers.has("authorization")}`);
+      const location = { "/same": "/end", "/other": `${other.url}/`, "/back": `${other.url}/back` }[pathname];
+      return new Response(null, { status: 307, headers: { location: location ?? pathname } });
+    });
+    try {
+      const source = sourceWith();
+      assert.equal(await (await source.fetch(`${hop.url}/same`)).text(), "GET true");
+      const request = new Request(`${hop.url}/other`, { headers: { "x-a": "b" } });
+      assert.equal(await (await source.fetch(request)).text(), "other");
+      assert.equal((await source.fetch(`${hop.url}/back`)).status, 401);
+      assert.deepEqual([...new Set(elsewhere)], ["null b", "null null"]);
+      assert.ok(got.every(([token]) => token === ""));
+      assert.equal((await source.fetch(`${hop.url}/other`, { method: "POST", body: "a" })).status, 307);
+      assert.equal((await source.fetch(`${hop.url}/same`, { redirect: "manual" })).status, 307);
+      await assert.rejects(source.fetch(`${hop.url}/same`, { redirect: "error" }));
+      assert.match((await failure(source.fetch(`${hop.url}/loop`))).message, /too many redirects/);
+    } finally {
+      await other.stop();
+      await hop.stop();
+    }
   });
 
   test("ends with its signal, while it waits for a token, too", async () => {

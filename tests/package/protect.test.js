@@ -506,6 +506,45 @@ describe("an attacker who knows the public key, and an issuer that signs anythin
     assert.deepEqual([roles, scopes], [[], []]);
   });
 
+  test("gets nothing by a token that is bound to a key, as if it were a bearer token", async () => {
+    for (const cnf of [{ "x5t#S256": "abc" }, { jkt: "abc" }, {}, null]) {
+      const refused = await outcome(guard, await sign({}, { cnf }));
+      assert.equal(refused.code, "invalid_token");
+      assert.match(refused.message, /cnf/);
+    }
+  });
+
+  test("gets nothing by a role or scope of one API in a token for another", async () => {
+    const audiences = ["api://a", "api://b", "api://a/eu"];
+    /** @param {import("edgemint/protect").Requirement} requirement @param {object} claims */
+    const asked = async (requirement, claims) => {
+      const several = protect({ issuer: issuer.url, audience: audiences, ...requirement });
+      return (await outcome(several, await sign({}, claims))).code ?? "let through";
+    };
+    const roles = ["Write"];
+    for (const [aud, full, answer] of [
+      ["api://a", "api://a/Write", "let through"],
+      ["api://b", "api://a/Write", "insufficient_scope"],
+      ["api://a", "api://a/eu/Write", "insufficient_scope"],
+      ["api://a/eu", "api://a/Write", "insufficient_scope"],
+      ["api://a/eu", "api://a/eu/Write", "let through"],
+      ["api://b", "Write", "let through"],
+    ]) {
+      assert.equal(await asked({ roles: full }, { aud, roles }), answer, `${full} of ${aud}`);
+      assert.equal(await asked({ roles: { any: [full, "No"] } }, { aud, roles }), answer);
+      assert.equal(await asked({ scopes: full }, { aud, scope: "Write" }), answer);
+      assert.equal(await asked({ scopes: full }, { aud, scope: `${aud}/Write` }), answer);
+    }
+    const both = { aud: ["api://a", "api://b"], scope: "api://a/read api://b/write" };
+    assert.equal(await asked({ scopes: "api://a/read" }, both), "let through");
+    assert.equal(await asked({ scopes: "api://b/read" }, both), "insufficient_scope");
+    assert.equal(await asked({ scopes: ["read", "write"] }, both), "let through");
+    assert.equal(await asked({ scopes: "read" }, { aud: "api://b", scope: "api://a/read" }), "insufficient_scope");
+    const strict = protect({ issuer: issuer.url, audience: audiences, roles: "api://b/Write" });
+    const refused = await outcome(strict, await sign({}, { aud: "api://a", roles }));
+    assert.match(refused.headers["www-authenticate"], /scope="api:\/\/b\/Write"/);
+  });
+
   test("gets 401 for whatever text it sends, and never 503", async () => {
     await outcome(guard, await sign());
     const good = await sign();
@@ -671,6 +710,26 @@ test("a handler gets what the platform passes, and its own errors are its own", 
 
 test("a route that was left open does not work", () => {
   assert.throws(() => expressGuard({ issuer: world.issuer, audience }).token({}), /no guard/);
+});
+
+test("a guard tells what it has let through, and not what others have set on the request", async () => {
+  const auth = /** @type {any} */ ({ sub: "basic", roles: ["Admin"] });
+  const given = { headers: { authorization: `Bearer ${token}` } };
+  for (const make of [expressGuard, fastifyGuard]) {
+    /** @type {any} */
+    const guard = make({ issuer: world.issuer, audience });
+    const [read, other] = [guard.with({ roles: "Orders.Read.All" }), guard.with({ roles: "Orders.Read.All" })];
+    assert.throws(() => guard.token({ auth }), /no guard/);
+    /** @type {any} */
+    const request = { ...given, rawHeaders: [], raw: given };
+    await read(request, {}, () => {});
+    request.auth = auth;
+    assert.equal(guard.token(request).sub, world.clientId);
+    assert.equal(read.token(request).sub, world.clientId);
+    for (const stranger of [other, make({ issuer: world.issuer, audience })]) {
+      assert.throws(() => stranger.token(request), /no guard/);
+    }
+  }
 });
 
 test("options that would protect nothing are refused at once", () => {

@@ -6,6 +6,7 @@ import process from "node:process";
 import { denoKvStore } from "../../pkg/stores/deno-kv.js";
 import { contract } from "./contract.js";
 import { expiresOnTheSecond, keepsJunkNames, keepsValues, listsUnderWrites, pages } from "./habits.js";
+import { refusesWhatIsNoText } from "./names.js";
 
 /** @type {any} */
 const { Deno } = globalThis;
@@ -29,6 +30,7 @@ const acts = {
   async junk() {
     await keepsJunkNames(store);
     await keepsValues(store);
+    await refusesWhatIsNoText(store);
   },
   list: () => listsUnderWrites(store),
   expiry: () => expiresOnTheSecond(store),

@@ -6,6 +6,7 @@ import { createClient, createClientPool, createCluster } from "redis";
 import { redisStore } from "../../pkg/stores/redis.js";
 import { contract, EVERYTHING } from "./contract.js";
 import { expiresOnTheSecond, keepsJunkNames, keepsValues, listsUnderWrites, pages } from "./habits.js";
+import { refusesWhatIsNoText } from "./names.js";
 import { race } from "./race.js";
 import { freePort, startRedis } from "./servers.js";
 
@@ -54,6 +55,25 @@ describe("the store on Redis", () => {
   test("any text is a name, a partition and a value", async () => {
     await keepsJunkNames(store);
     await keepsValues(store);
+  });
+
+  test("what is no Unicode text is no name", () => refusesWhatIsNoText(store));
+
+  test("a creation that is sent again is made once, and anew if its record was deleted meanwhile", async () => {
+    /** @type {[string, { keys: string[], arguments: string[] }][]} */
+    const sent = [];
+    const noting = redisStore({
+      evalSha: (digest, options) => (sent.push([digest, options]), client.evalSha(digest, options)),
+      eval: (script, options) => client.eval(script, options),
+    });
+    const version = await noting.put("again", "name", "1", null, null);
+    const again = () => client.evalSha(...sent[0]);
+    assert.equal(await again(), -1);
+    const next = await store.put("again", "name", "2", version, null);
+    assert.equal(await again(), 0);
+    assert.equal(await store.delete("again", "name", next), next);
+    assert.equal(await again(), -1);
+    assert.deepEqual(await store.get("again", "name"), { value: "1", version });
   });
 
   test("a listing of 3,000 names misses and repeats none while others write", () => listsUnderWrites(store));
