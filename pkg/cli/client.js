@@ -139,7 +139,7 @@ export async function bootstrap(at, secret, body, hint) {
     throw new CliError("the host's one-time secret is wrong, or was used", {
       exit: EXIT.forbidden,
       code: error.code,
-      hint: "Give the host a new BOOTSTRAP_SECRET",
+      hint: "Give the host a new one: as EDGEMINT_BOOTSTRAP_SECRET to `edgemint serve`, as BOOTSTRAP_SECRET to a Worker",
     });
   }
 }
@@ -217,6 +217,13 @@ function tokenFailure(error, { url, tenant, clientId }) {
     return new CliError(`there is no tenant ${tenant} at ${url}`, {
       exit: EXIT.notFound,
       hint: "Check the address and the tenant of the profile",
+    });
+  }
+  // The library reads no error of these, nor does it say which it was.
+  if (status === 429 || status >= 500) {
+    const { cause } = /** @type {any} */ (error);
+    return new CliError(`${url} is unavailable (${status})`, {
+      hint: (cause instanceof Response ? later(cause) : undefined) ?? "Try later",
     });
   }
   return new CliError(

@@ -136,7 +136,7 @@ export async function mayStore(env, name) {
     throw new CliError(`there is a profile ${name} already`, {
       exit: EXIT.conflict,
       code: "exists",
-      hint: "Give another name",
+      hint: "Call this one otherwise with --profile NAME, or forget that one with `edgemint profiles remove`",
     });
   });
 }

@@ -2,8 +2,8 @@
 // does it, but in process: nobody administers it over HTTP unless the file says so.
 
 import { createRequire } from "node:module";
-import { renameSync, writeFileSync } from "node:fs";
-import { carryOut } from "../cli/directory/carry-out.js";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { carryOut, naming } from "../cli/directory/carry-out.js";
 import { plan } from "../cli/directory/plan.js";
 import { readDirectory } from "../cli/directory/read.js";
 import { CliError, EXIT, fileReason, usage } from "../cli/errors.js";
@@ -46,21 +46,23 @@ export class ServedDirectory {
   async create(directory) {
     const { name, ...settings } = directory.tenant ?? {};
     const { tenant } = this;
-    await told(this.#issuer.admin.createTenant({ ...settings, tenant }));
-    return this.update(directory);
+    const made = told(this.#issuer.admin.createTenant({ ...settings, tenant }));
+    await naming({ kind: "tenant", id: tenant }, made);
+    return this.update(directory, false);
   }
 
   /**
    * Makes it as the file says, and nothing else.
    * @param {Directory} directory
+   * @param {boolean} [remains] whether it goes on serving if that fails
    * @returns {Promise<Made[]>} the secrets of new applications that the file has none for
    */
-  async update({ tenant, apis = [], applications = [] }) {
+  async update({ tenant, apis = [], applications = [] }, remains = true) {
     const client = /** @type {any} */ (this.#client);
     // What the option says goes before what the file says.
     const settings = { ...tenant, name: undefined };
     const wanted = { tenant: settings, apis, applications };
-    const options = { prune: true, env: process.env };
+    const options = { prune: true, env: process.env, remains };
     const { steps } = await plan(client, wanted, options, process.env, () => {});
     await carryOut(client, steps, options, () => {});
     const made = [];
@@ -109,15 +111,28 @@ export class ServedDirectory {
   }
 }
 
-/** Writes the facts at once, so that who waits for the file never reads half of it. @param {string} path @param {object} facts */
+/**
+ * Writes the facts at once, so that who waits for the file never reads half of it.
+ * @param {string} path @param {object} facts
+ * @returns {() => void} removes them: secrets are in there, and who waits for the next start must not find them
+ */
 export function writeFacts(path, facts) {
   const part = `${path}.${process.pid}`;
+  const text = `${JSON.stringify(facts, null, 2)}\n`;
   try {
-    writeFileSync(part, `${JSON.stringify(facts, null, 2)}\n`, { mode: 0o600 });
+    writeFileSync(part, text, { mode: 0o600 });
     renameSync(part, path);
   } catch (error) {
     throw new CliError(`cannot write ${path}: ${fileReason(error)}`);
   }
+  return () => {
+    try {
+      // Another process may have put its own there.
+      if (readFileSync(path, "utf8") === text) rmSync(path);
+    } catch {
+      // Someone else has removed it.
+    }
+  };
 }
 
 /** What answers an act: the routes of the administration API, of which each operation is an act. */

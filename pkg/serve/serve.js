@@ -83,12 +83,16 @@ export async function serve(argv, env) {
     ready.resolve(issuer);
     answer = (request) => issuer.fetch(request, context);
     const started = { url: origin, port, store: opened.kind, tenant, certificate };
+    // Whoever reads that it has started may stop it at once.
+    const stopped = stopSignal();
     tellLog("done", "started", { ...started, version, runtime: RUNTIME });
-    if (facts !== undefined && argv.facts !== undefined) writeFacts(argv.facts, facts);
+    const removeFacts =
+      facts !== undefined && argv.facts !== undefined ? writeFacts(argv.facts, facts) : () => {};
     greet(argv, { ...started, made, facts, oneTime });
     if (served !== undefined) reloading(served, argv.directory);
     const stopMaintaining = maintaining(issuer, tellLog);
-    const signal = await stopSignal();
+    const signal = await stopped;
+    removeFacts();
     stopMaintaining();
     tellLog("done", "stopping", { detail: signal });
     const cut = await listener.close(DEADLINE);

@@ -1,6 +1,7 @@
 // The store in one SQLite file, by the runtime's own `node:sqlite`. Its calls are synchronous, so that each
 // transaction is one step in this process; other processes are kept apart by SQLite's locks.
 
+import { closeSync, openSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import * as sql from "./sql.js";
 
@@ -30,7 +31,7 @@ const REMOVE = `DELETE FROM ${sql.TABLE} WHERE partition = ? AND name = ?`;
 export function sqliteStore(source, { busyTimeout = 5000 } = {}) {
   const own = typeof source === "string" || source instanceof URL;
   /** @type {Database} */
-  const database = own ? new DatabaseSync(source) : source;
+  const database = own ? open(source) : source;
   const sweeps = new sql.Sweeps();
   /** @type {Statements | undefined} */
   let statements;
@@ -136,6 +137,23 @@ export function sqliteStore(source, { busyTimeout = 5000 } = {}) {
       if (own) database.close();
     },
   };
+}
+
+/**
+ * A new file is its owner's alone, and so are those that SQLite makes beside it, which take its mode.
+ * @param {string | URL} source @returns {Database}
+ */
+function open(source) {
+  // Not what SQLite takes for an address, or for memory.
+  if (source instanceof URL ? source.search === "" : !/^(?:file:.*|:memory:)?$/s.test(source)) {
+    try {
+      // Only if there is none: to close a file takes SQLite's locks on it away.
+      closeSync(openSync(source, "wx", 0o600));
+    } catch {
+      // It is there already; if it cannot be made, SQLite says so.
+    }
+  }
+  return new DatabaseSync(source);
 }
 
 /**

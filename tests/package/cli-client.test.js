@@ -101,6 +101,29 @@ test("a service that refuses for long is not waited for, and the line says how l
   }
 });
 
+test("a service whose store is down is told as one that is unavailable, with what it says of later", async () => {
+  /** @type {Record<string, string>} */
+  let headers = { "retry-after": "240" };
+  let status = 503;
+  const server = createServer((_, response) => {
+    response.writeHead(status, { ...headers, "content-type": "application/json" });
+    response.end('{"error":"temporarily_unavailable"}');
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+  const url = `http://127.0.0.1:${port}`;
+  const asked = () => requestToken({ url, tenant: "t", clientId: "c", clientSecret: "s" }, {}, () => {});
+  try {
+    const message = `${url} is unavailable (503)`;
+    await assert.rejects(asked(), { exit: 1, message, hint: "Wait 4 minutes, and repeat the command" });
+    [status, headers] = [502, {}];
+    await assert.rejects(asked(), { exit: 1, message: `${url} is unavailable (502)`, hint: "Try later" });
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
 test("a token that is refused is asked for anew, once", () =>
   against([401, 200, 401, 401], async (client, seen) => {
     await client.request("GET", "/tenant");

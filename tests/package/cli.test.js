@@ -102,7 +102,9 @@ test("init makes the tenant with the one-time secret and stores a profile for no
   assert.equal((await stat(path)).mode & 0o777, 0o600);
   const { clientSecret } = JSON.parse(await readFile(path, "utf8")).profiles[tenant];
   assert.ok(!err.includes(clientSecret), "the secret is not shown");
-  await fails(["init", ...place], 4, /profile .* already \(exists\)/, { input: BOOTSTRAP_SECRET });
+  await fails(["init", ...place], 4, /profile .* already \(exists\)\. .* with --profile NAME/, {
+    input: BOOTSTRAP_SECRET,
+  });
   await fails(["init", ...place, "--profile", "again"], 5, /wrong, or was used/, {
     input: BOOTSTRAP_SECRET,
   });

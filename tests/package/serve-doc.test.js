@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -20,15 +21,17 @@ let folder;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "edgemint-serve-doc-"));
-  await mkdir(join(folder, "bin"));
+  for (const name of ["bin", "node_modules/.bin"]) await mkdir(join(folder, name), { recursive: true });
   const programs = {
-    npx: `shift; exec '${process.execPath}' '${main}' "$@"`,
+    // As npm runs a command: in a shell, which a signal ends without reaching the command.
+    "bin/npx": `shift; '${process.execPath}' '${main}' "$@"; exit $?`,
+    "node_modules/.bin/edgemint": `exec '${process.execPath}' '${main}' "$@"`,
     // What these would do is in tests/package/serve.test.js, for each runtime that is there.
-    deno: `shift 3; exec '${process.execPath}' '${main}' "$@"`,
-    bunx: `shift 2; exec '${process.execPath}' '${main}' "$@"`,
+    "bin/deno": `shift 3; exec '${process.execPath}' '${main}' "$@"`,
+    "bin/bunx": `shift 2; exec '${process.execPath}' '${main}' "$@"`,
   };
   for (const [name, script] of Object.entries(programs)) {
-    const path = join(folder, "bin", name);
+    const path = join(folder, name);
     await writeFile(path, `#!/bin/sh\n${script}\n`);
     await chmod(path, 0o755);
   }
@@ -43,17 +46,26 @@ function snippets(heading, language) {
   return [...text.matchAll(new RegExp(`^\`\`\`${language}\n(.*?)^\`\`\`$`, "gms"))].map(([, code]) => code);
 }
 
-/** Runs a section's commands in a shell. @param {string} heading @param {string} [more] what follows them */
-async function follow(heading, more = "") {
+/** `sh` is dash on Debian and others, and bash elsewhere: they differ in what signals do. */
+const shell = existsSync("/bin/dash") ? "/bin/dash" : "sh";
+
+/**
+ * Runs a section's commands in a shell. What they leave running would hold its output, and time out.
+ * @param {string} heading @param {string} [more] what follows them
+ * @param {(commands: string) => string} [change] what a test looks at in between
+ */
+async function follow(heading, more = "", change = (commands) => commands) {
   const port = await freePort();
-  const commands = [...snippets(heading, "sh"), more].join("\n").replaceAll("8787", `${port}`);
+  const section = change(snippets(heading, "sh").join("\n"));
+  const commands = `${section}\n${more}`.replaceAll("8787", `${port}`);
   // The command has no option for the port in the guide: it is the default.
   const script = commands.replaceAll(/edgemint serve (?!--new|--help)/g, `edgemint serve --port ${port} `);
-  const { stdout } = await run("sh", ["-ec", script], {
+  const { stdout } = await run(shell, ["-ec", script], {
     cwd: folder,
     env: { PATH: `${join(folder, "bin")}:${process.env.PATH}`, HOME: folder },
     timeout: 60_000,
   });
+  await assert.rejects(fetch(`http://127.0.0.1:${port}/healthz`), /fetch failed/, "it still serves");
   return stdout;
 }
 
@@ -64,21 +76,27 @@ test("its first commands show the help, on each runtime", async () => {
 test("a directory is served to a test suite", async () => {
   const [yaml] = snippets("In a test suite", "yaml");
   await writeFile(join(folder, "directory.yaml"), yaml);
-  assert.match(await follow("In a test suite"), /"access_token":"eyJ/);
-  const facts = JSON.parse(await readFile(join(folder, "facts.json"), "utf8"));
+  // Of a process that was killed: it is not taken for that of this one.
+  await writeFile(join(folder, "facts.json"), "{}");
+  const keeping = (/** @type {string} */ commands) => commands.replace("kill", "cp facts.json kept.json; kill");
+  assert.match(await follow("In a test suite", "", keeping), /"access_token":"eyJ/);
+  const facts = JSON.parse(await readFile(join(folder, "kept.json"), "utf8"));
+  assert.equal(existsSync(join(folder, "facts.json")), false);
   for (const fact of ["token_endpoint", "issuer", "tenant_id"]) assert.ok(facts[fact], fact);
 });
 
 test("a machine serves from its file", async () => {
   assert.match(await follow("On a machine"), /^eyJ[\w.-]+$/m);
   assert.match(await readFile(join(folder, "serve.log"), "utf8"), /"reason":"stopped"/);
+  for (const name of ["master.key", "edgemint.db", "worker-secret"]) {
+    assert.equal((await stat(join(folder, name))).mode & 0o777, 0o600, name);
+  }
 });
 
 test("it stands in for Entra ID, as docs/entra.md says", async () => {
   const heading = "From the command line";
   const [yaml] = snippets(heading, "yaml");
   await writeFile(join(folder, "standin.yaml"), yaml);
-  await rm(join(folder, "facts.json"), { force: true });
   const facts = (/** @type {string} */ name) =>
     `$('${process.execPath}' -p 'JSON.parse(fs.readFileSync("facts.json")).${name}')`;
   const asking = `curl -s --cacert ${facts("certificate")} ${facts("entra_authority")}/oauth2/v2.0/token \\
@@ -97,7 +115,7 @@ test("every option that it names is there", async () => {
   const { stdout } = await run(process.execPath, [main, "serve", "--help"]);
   const named = new Set(guide.match(/(?<=[`\s])--[a-z][a-z-]+/g));
   const foreign = "--tag --file --read-only --publish --volume --env --workspace --health-cmd --bun";
-  const foreigners = new Set(`${foreign} --url --tenant --client-id --scope --role --help`.split(" "));
+  const foreigners = new Set(`${foreign} --url --tenant --profile --client-id --scope --role --help`.split(" "));
   for (const option of named) {
     assert.ok(foreigners.has(option) || stdout.includes(`${option} `), option);
   }

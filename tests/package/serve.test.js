@@ -295,6 +295,9 @@ describe("with SQLite", () => {
       const body = /** @type {any} */ (await answer.json());
       assert.equal(answer.status, 200, JSON.stringify(body));
       token = body.refresh_token;
+      for (const beside of ["", "-wal", "-shm"]) {
+        assert.equal((await stat(`${path}${beside}`)).mode & 0o777, 0o600, beside);
+      }
       assert.equal(await stop(), 0);
     }
   });
@@ -459,6 +462,19 @@ describe("a directory", () => {
     assert.equal(told.err, "", "nobody reads it: it is no terminal");
     assert.ok(!told.out.includes(client_secret));
     assert.equal(await stop(), 0);
+    assert.equal(existsSync(path), false, "nobody takes it for the facts of the next start");
+  });
+
+  test("leaves the facts of another process where they are", async () => {
+    const path = join(folder, "shared.json");
+    const one = await start([...directory, "--facts", path]);
+    const other = await start([...directory, "--facts", path]);
+    const ofOther = async () => JSON.parse(await readFile(path, "utf8")).base_url === other.url;
+    for (let tries = 0; !(await ofOther()) && tries < 100; tries += 1) await sleep(20);
+    assert.equal(await one.stop(), 0);
+    assert.ok(await ofOther());
+    assert.equal(await other.stop(), 0);
+    assert.equal(existsSync(path), false);
   });
 
   test("is read again at SIGHUP, and a file that is wrong changes nothing", async () => {
@@ -503,11 +519,17 @@ describe("a directory", () => {
       const { told, ended } = begin(refused, options);
       assert.equal(await ended, 2, told.err);
       assert.match(told.err, line);
+      assert.doesNotMatch(told.err, /changes were made|Run it again/, "nothing of it remains");
     };
     await with_("[Orders.Read.All] }", "[Orders.Write.All] }", /api:\/\/orders declares no app role Orders\.Write\.All/);
     await with_("name: contoso", "name: Not a name", /\(invalid\)/);
     await with_("", "", /WORKER_SECRET not set/, { env: { WORKER_SECRET: "" } });
-    await with_("", "", /32 characters/, { env: { WORKER_SECRET: "short" } });
+    await with_("", "", /WORKER_SECRET of the application 535fb089-\S+: a secret has at least 32 characters/, {
+      env: { WORKER_SECRET: "short" },
+    });
+    const short = "accessTokenLifetime: 5\n";
+    await with_("name: contoso", `name: contoso\n  ${short}`, /serve: tenant contoso: .* lives 60 to/);
+    await with_("roles: [", `${short}    roles: [`, /serve: api api:\/\/orders: .* lives 60 to/);
     assert.equal(await (await start(args)).stop(), 0);
   });
 });
@@ -668,6 +690,7 @@ test("no other command loads the server", async () => {
   assert.equal(stderr, "");
   const { stdout } = await run(process.execPath, [...hooks, main, "serve", "--help"]);
   assert.match(stdout, /edgemint serve --directory directory\.yaml --https/);
+  assert.doesNotMatch(stdout, /--profile|--json/, "they are for administration");
 });
 
 test("the log is lines of JSON, and there is no secret in it", () => {

@@ -1,7 +1,7 @@
 // The store in an SQLite file: its contract, several processes on one file, a kill, another's lock.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -32,6 +32,22 @@ describe("the store in SQLite", { concurrency: 2 }, () => {
     const store = sqliteStore(newFile());
     assert.deepEqual(await contract(store), EVERYTHING);
     store.close();
+  });
+
+  test("makes a file that only its owner reads, and leaves the mode of one that is there", async () => {
+    const mode = (/** @type {string} */ file) => statSync(file).mode & 0o777;
+    for (const of of [String, pathToFileURL]) {
+      const file = newFile();
+      const store = sqliteStore(of(file));
+      await store.put("p", "n", "1", null, null);
+      for (const name of [file, `${file}-wal`, `${file}-shm`]) assert.equal(mode(name), 0o600, name);
+      store.close();
+      chmodSync(file, 0o640);
+      const again = sqliteStore(of(file));
+      assert.equal((await again.get("p", "n"))?.value, "1");
+      again.close();
+      assert.equal(mode(file), 0o640);
+    }
   });
 
   test("keeps everything in memory", async () => {

@@ -22,6 +22,9 @@ export function serve(cli) {
     "Run the service on this machine, on Node, Bun or Deno",
     (command) =>
       command
+        // They are about administration.
+        .hide("profile")
+        .hide("json")
         .options({
           port: { type: "number", requiresArg: true, default: 8787, describe: "0 is a free one" },
           host: {

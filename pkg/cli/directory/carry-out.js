@@ -19,10 +19,11 @@ const BROUGHT = 5000;
 
 /**
  * @param {Client} client @param {Step[]} steps
- * @param {{ prune: boolean, env: Record<string, string | undefined> }} options
+ * @param {{ prune: boolean, env: Record<string, string | undefined>, remains?: boolean }} options
+ * `remains`: after a failure, what was done stays for the next run
  * @param {(done: number) => void} progress told how many steps are done
  */
-export async function carryOut(client, steps, { prune, env }, progress) {
+export async function carryOut(client, steps, { prune, env, remains = true }, progress) {
   let done = 0;
   const count = (/** @type {number} */ more) => progress((done += more));
   const only = (/** @type {Step["kind"]} */ kind, /** @type {Step["action"]} */ action) =>
@@ -36,16 +37,19 @@ export async function carryOut(client, steps, { prune, env }, progress) {
   try {
     for (const step of only("tenant", "change")) {
       const { etag, update } = await current(client, step, prune);
-      if (update)
-        await client.request("PATCH", placeOf(step), { ifMatch: etag, body: update.patch });
+      if (update) {
+        const ask = { ifMatch: etag, body: update.patch };
+        await naming(step, client.request("PATCH", placeOf(step), ask));
+      }
       count(1);
     }
-    await each(only("api", "add"), EDITS, async ({ wanted }) => {
-      await client.request("POST", "/apis", { creates: true, body: apiCreation(wanted) });
+    await each(only("api", "add"), EDITS, async (step) => {
+      const ask = { creates: true, body: apiCreation(step.wanted) };
+      await naming(step, client.request("POST", "/apis", ask));
       count(1);
     });
     await each(only("api", "change"), EDITS, async (step) => {
-      const finish = await changeApi(client, step, prune);
+      const finish = await naming(step, changeApi(client, step, prune));
       if (finish) late.push(() => finish().then(() => count(1)));
       else count(1);
     });
@@ -61,7 +65,7 @@ export async function carryOut(client, steps, { prune, env }, progress) {
       changes.filter((step) => !isSelf(step)),
       EDITS,
       async (step) => {
-        await changeApplication(client, step, prune);
+        await naming(step, changeApplication(client, step, prune));
         count(1);
       },
     );
@@ -71,11 +75,11 @@ export async function carryOut(client, steps, { prune, env }, progress) {
     await each(late, EDITS, (finish) => finish());
     await each(only("api", "remove"), EDITS, (step) => remove(client, step).then(() => count(1)));
     for (const step of changes.filter(isSelf)) {
-      await changeApplication(client, step, prune);
+      await naming(step, changeApplication(client, step, prune));
       count(1);
     }
   } catch (error) {
-    if (!(error instanceof CliError)) throw error;
+    if (!(error instanceof CliError) || !remains) throw error;
     throw new CliError(`${error.message}; ${done} of ${steps.length} changes were made`, {
       exit: error.exit,
       code: error.code,
@@ -84,6 +88,22 @@ export async function carryOut(client, steps, { prune, env }, progress) {
           ? error.hint
           : "Run it again: it shows what is left, and goes on from there",
     });
+  }
+}
+
+/**
+ * Says of what it is that a value is wrong, which the service does not.
+ * @template T
+ * @param {Pick<Step, "kind" | "id">} step @param {Promise<T>} act
+ * @returns {Promise<T>}
+ */
+export async function naming({ kind, id }, act) {
+  try {
+    return await act;
+  } catch (error) {
+    if (!(error instanceof CliError) || error.exit !== EXIT.usage) throw error;
+    const { message, exit, code, hint } = error;
+    throw new CliError(`${kind} ${id}: ${message}`, { exit, code, hint });
   }
 }
 

@@ -226,6 +226,23 @@ export function missingSecrets(steps, env) {
   return [...names];
 }
 
+/** As the service takes a secret that was made elsewhere. @param {string} text */
+const isSecret = (text) => [...text].length >= 32 && !/\p{Cc}/u.test(text);
+
+/**
+ * The variables that hold what is no secret, each with the application that it is for.
+ * @param {Step[]} steps
+ * @param {Record<string, string | undefined>} env
+ */
+export const unfitSecrets = (steps, env) =>
+  steps
+    .filter(({ action }) => action === "add")
+    .flatMap(({ id, wanted }) =>
+      /** @type {{ fromEnv: string }[]} */ (wanted.secrets ?? [])
+        .filter(({ fromEnv }) => !isSecret(env[fromEnv] ?? ""))
+        .map(({ fromEnv }) => `${fromEnv} of the application ${id}`),
+    );
+
 /**
  * What the file assigns though it will not be there: a role that its API does not declare once the file is
  * applied. In words, for each.

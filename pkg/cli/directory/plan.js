@@ -3,7 +3,7 @@
 import { base, pathOf } from "../client.js";
 import { CliError, EXIT } from "../errors.js";
 import { ADMIN_API, adminRoles } from "./administration.js";
-import { compare, missingSecrets, planList, undeclared } from "./compare.js";
+import { compare, missingSecrets, planList, undeclared, unfitSecrets } from "./compare.js";
 
 /**
  * @typedef {import("../client.js").Client} Client
@@ -52,6 +52,13 @@ export async function plan(client, directory, { prune = false }, env, progress) 
         exit: EXIT.usage,
         hint: "Set them in the environment",
       },
+    );
+  }
+  const unfit = unfitSecrets(found.steps, env);
+  if (unfit.length > 0) {
+    throw new CliError(
+      `${unfit.slice(0, TOLD).join(", ")}: a secret has at least 32 characters, and no control character`,
+      { exit: EXIT.usage, code: "invalid", hint: "Make one with `openssl rand -hex 32`" },
     );
   }
   return found;
