@@ -2,11 +2,12 @@
 // does it, but in process: nobody administers it over HTTP unless the file says so.
 
 import { createRequire } from "node:module";
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { carryOut, naming } from "../cli/directory/carry-out.js";
 import { plan } from "../cli/directory/plan.js";
 import { readDirectory } from "../cli/directory/read.js";
 import { CliError, EXIT, fileReason, usage } from "../cli/errors.js";
+import { replaceFile } from "./files.js";
 import { textOf } from "./settings.js";
 
 /**
@@ -34,10 +35,17 @@ export function nameOf({ tenant }, option) {
 export class ServedDirectory {
   #issuer;
   #client;
+  #copy;
+  /** Those that were made, by application. @type {Map<string, string>} */
+  #secrets = new Map();
 
-  /** @param {Issuer} issuer @param {string} tenant */
-  constructor(issuer, tenant) {
+  /**
+   * @param {Issuer} issuer @param {string} tenant
+   * @param {() => Issuer} copy makes an issuer of all that this one has at the moment
+   */
+  constructor(issuer, tenant, copy) {
     this.#issuer = issuer;
+    this.#copy = copy;
     this.tenant = tenant;
     this.#client = new InProcess(issuer, tenant);
   }
@@ -52,10 +60,28 @@ export class ServedDirectory {
   }
 
   /**
+   * Makes it as the file says, or changes nothing: what the service refuses of it is found on a copy.
+   * @param {Directory} directory
+   * @returns {Promise<Made[]>}
+   */
+  async reload(directory) {
+    try {
+      await new ServedDirectory(this.#copy(), this.tenant, this.#copy).update(directory);
+    } catch (error) {
+      if (!(error instanceof CliError)) throw error;
+      // Those of the copy.
+      const message = error.message.replace(/; \d+ of \d+ changes were made$/, "");
+      const { exit, code } = error;
+      throw Object.assign(new CliError(message, { exit, code }), { problems: /** @type {any} */ (error).problems });
+    }
+    return this.update(directory);
+  }
+
+  /**
    * Makes it as the file says, and nothing else.
    * @param {Directory} directory
    * @param {boolean} [remains] whether it goes on serving if that fails
-   * @returns {Promise<Made[]>} the secrets of new applications that the file has none for
+   * @returns {Promise<Made[]>} the secrets of applications that the file has none for, and that had none
    */
   async update({ tenant, apis = [], applications = [] }, remains = true) {
     const client = /** @type {any} */ (this.#client);
@@ -66,33 +92,40 @@ export class ServedDirectory {
     const { steps } = await plan(client, wanted, options, process.env, () => {});
     await carryOut(client, steps, options, () => {});
     const made = [];
-    for (const { kind, action, wanted } of steps) {
-      if (kind !== "application" || action !== "add") continue;
-      if (wanted.kind === "public" || (wanted.secrets ?? []).length > 0) continue;
-      const { clientId } = wanted;
+    for (const { kind, action, id } of steps) {
+      if (kind === "application" && action === "remove") this.#secrets.delete(id);
+    }
+    const declared = new Set(
+      applications.filter(({ secrets = [] }) => secrets.length > 0).map(({ clientId }) => clientId),
+    );
+    // Also one that was made when something after it failed.
+    for (const { clientId, kind, secrets } of await this.#all("/applications")) {
+      if (kind === "public" || secrets.length > 0 || declared.has(clientId)) continue;
       const act = { tenant: this.tenant, clientId, displayName: "serve" };
       const { secret } = await told(this.#issuer.admin.addSecret(act));
       made.push({ clientId, secret: /** @type {string} */ (secret) });
+      this.#secrets.set(clientId, /** @type {string} */ (secret));
     }
     return made;
   }
 
+  /** @param {string} path @returns {Promise<any[]>} */
+  async #all(path) {
+    const items = [];
+    for await (const page of this.#client.pages(path)) items.push(...page.items);
+    return items;
+  }
+
   /**
    * What a client has to know, as `cargo xtask dev` tells it of its demo.
-   * @param {string} baseUrl @param {Made[]} made @param {string} [certificate] its path
+   * @param {string} baseUrl @param {string} [certificate] its path
    */
-  async facts(baseUrl, made, certificate) {
+  async facts(baseUrl, certificate) {
     const { tenant } = this;
     const { id } = await this.#issuer.admin.getTenant({ tenant });
     const issuer = `${baseUrl}/${tenant}`;
-    const [apis, applications] = await Promise.all(
-      ["/apis", "/applications"].map(async (path) => {
-        const items = [];
-        for await (const page of this.#client.pages(path)) items.push(...page.items);
-        return items;
-      }),
-    );
-    const secrets = new Map(made.map(({ clientId, secret }) => [clientId, secret]));
+    const paths = ["/apis", "/applications"];
+    const [apis, applications] = await Promise.all(paths.map((path) => this.#all(path)));
     return {
       base_url: baseUrl,
       tenant,
@@ -105,7 +138,7 @@ export class ServedDirectory {
       apis: apis.map(({ identifier, appId }) => ({ identifier, app_id: appId })),
       applications: applications.map(({ clientId }) => ({
         client_id: clientId,
-        client_secret: secrets.get(clientId),
+        client_secret: this.#secrets.get(clientId),
       })),
     };
   }
@@ -117,11 +150,9 @@ export class ServedDirectory {
  * @returns {() => void} removes them: secrets are in there, and who waits for the next start must not find them
  */
 export function writeFacts(path, facts) {
-  const part = `${path}.${process.pid}`;
   const text = `${JSON.stringify(facts, null, 2)}\n`;
   try {
-    writeFileSync(part, text, { mode: 0o600 });
-    renameSync(part, path);
+    replaceFile(path, text, 0o600);
   } catch (error) {
     throw new CliError(`cannot write ${path}: ${fileReason(error)}`);
   }

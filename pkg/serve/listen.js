@@ -19,6 +19,13 @@ const LINGER = 500;
 
 /** @typedef {(request: Request) => Promise<Response>} Handler */
 
+/** What is asked of no host: the body of such a request cannot even be read. */
+const hostless = () =>
+  Response.json(
+    { error: "invalid_request", error_description: "the Host header does not name a host" },
+    { status: 400, headers: { "cache-control": "no-store" } },
+  );
+
 export class Listener {
   #server;
   #handler;
@@ -63,7 +70,7 @@ export class Listener {
   async #answer(request) {
     this.pending += 1;
     try {
-      const response = await this.#handler(request);
+      const response = URL.canParse(request.url) ? await this.#handler(request) : hostless();
       const { status, headers, body } = response;
       if (this.#isClosing) headers.set("connection", "close");
       // As a whole, it has a length, and goes out in one piece.

@@ -14,6 +14,7 @@ import { surviveReaders, tellLog, write } from "./log.js";
 import { maintaining } from "./maintenance.js";
 import { baseUrlOf, secretsOf, storeOf, textOf, tlsOf } from "./settings.js";
 import { isLasting, openStore } from "./stores.js";
+import { memoryStore } from "../stores/memory.js";
 
 /** Milliseconds that requests have to be finished once a signal says to stop. */
 const DEADLINE = 10_000;
@@ -68,18 +69,16 @@ export async function serve(argv, env) {
       throw listenFailure(error, argv);
     });
     const origin = baseUrl(port);
-    const issuer = issuerOf({
-      baseUrl: origin,
-      store: opened.store,
-      ...secrets,
-      cacheTtl: argv.cacheTtl,
-      clientAddress,
-      onEvent: write,
-    });
+    const options = { baseUrl: origin, ...secrets, cacheTtl: argv.cacheTtl, clientAddress };
+    const issuer = issuerOf({ ...options, store: opened.store, onEvent: write });
+    const copy = () => {
+      const { entries } = /** @type {import("../stores/memory.d.ts").MemoryStore} */ (opened.store);
+      return issuerOf({ ...options, store: memoryStore({ entries: entries() }), onEvent: () => {} });
+    };
     if (isLasting(url)) await checkKey(issuer, secrets);
-    const served = tenant === undefined ? undefined : new ServedDirectory(issuer, tenant);
+    const served = tenant === undefined ? undefined : new ServedDirectory(issuer, tenant, copy);
     const made = (directory && (await served?.create(directory))) ?? [];
-    const facts = await served?.facts(origin, made, certificate);
+    const facts = await served?.facts(origin, certificate);
     ready.resolve(issuer);
     answer = (request) => issuer.fetch(request, context);
     const started = { url: origin, port, store: opened.kind, tenant, certificate };
@@ -89,7 +88,10 @@ export async function serve(argv, env) {
     const removeFacts =
       facts !== undefined && argv.facts !== undefined ? writeFacts(argv.facts, facts) : () => {};
     greet(argv, { ...started, made, facts, oneTime });
-    if (served !== undefined) reloading(served, argv.directory);
+    reloading(served, argv.directory, async (made) => {
+      if (argv.facts === undefined) showSecrets(made);
+      else if (served !== undefined) writeFacts(argv.facts, await served.facts(origin, certificate));
+    });
     const stopMaintaining = maintaining(issuer, tellLog);
     const signal = await stopped;
     removeFacts();
@@ -226,17 +228,25 @@ function stopSignal() {
   });
 }
 
-/** Reads the file again at each SIGHUP; what is wrong with it changes nothing. @param {ServedDirectory} served @param {string} path */
-function reloading(served, path) {
+/**
+ * Reads the file again at each SIGHUP; what is wrong with it changes nothing.
+ * @param {ServedDirectory | undefined} served nothing, if there is no file
+ * @param {string} path
+ * @param {(made: import("./directory.js").Made[]) => Promise<void>} publish tells what is there now
+ */
+function reloading(served, path, publish) {
   // There, it says that the terminal is gone, and ends the process.
   if (process.stdin.isTTY) return;
   let running = Promise.resolve();
   process.on("SIGHUP", () => {
+    if (served === undefined) {
+      tellLog("done", "nothing_to_reload", { detail: "SIGHUP reads --directory again, and there is none" });
+      return;
+    }
     running = running.then(async () => {
       try {
-        const made = await served.update(readFile(path));
+        await publish(await served.reload(readFile(path)));
         tellLog("done", "directory_loaded", { tenant: served.tenant, detail: path });
-        showSecrets(made);
       } catch (error) {
         const problems = /** @type {any} */ (error).problems ?? [];
         const detail = [String(error), ...problems].join("; ");

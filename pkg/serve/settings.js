@@ -60,14 +60,24 @@ export function storeOf(argv, env) {
   for (const option of ["tenant", "facts"]) {
     if (argv[option] !== undefined) throw usage(`--${option} belongs to --directory`);
   }
-  const parsed = URL.canParse(argv.store) ? new URL(argv.store) : undefined;
-  if (parsed !== undefined && (parsed.password !== "" || parsed.searchParams.has("password"))) {
+  if (argv.store !== undefined && hasPassword(argv.store)) {
     throw usage(
       "--store has a password, which others see in the list of processes",
       "Give the URL in EDGEMINT_STORE instead",
     );
   }
   return argv.store ?? (env.EDGEMINT_STORE || "sqlite:edgemint.db");
+}
+
+/**
+ * Whether there may be a password in a store's URL, as it is written: some that databases take are no URLs
+ * elsewhere. Rather one that has none is refused.
+ * @param {string} store
+ */
+function hasPassword(store) {
+  if (/^(?:memory$|sqlite:)/.test(store)) return false;
+  const written = [store, store.replace(/%([0-7][0-9a-f])/gi, (_, code) => String.fromCharCode(parseInt(code, 16)))];
+  return written.some((text) => /:[^]+@/.test(text.replace(/^[a-z]+:\/\//i, "")) || /pass[^=&]*=|pwd=/i.test(text));
 }
 
 /** Addresses at which only this machine can be asked. */

@@ -73,8 +73,7 @@ async function redis(url, onTrouble) {
   const { createClient } = await peer("redis");
   const { redisStore } = await import("../stores/redis.js");
   let isConnected = false;
-  /** @type {any} */
-  const client = createClient({
+  const options = {
     url,
     // What is asked while there is no connection is answered 503 at once, and not kept for later.
     disableOfflineQueue: true,
@@ -84,7 +83,18 @@ async function redis(url, onTrouble) {
       reconnectStrategy: (/** @type {number} */ retries, /** @type {Error} */ cause) =>
         isConnected ? Math.min(50 * 2 ** retries, 2000) : cause,
     },
-  });
+  };
+  /** @type {any} */
+  let client;
+  try {
+    client = createClient(options);
+  } catch {
+    // The library's error may hold the URL.
+    throw usage(
+      "--store is not a URL of Redis",
+      "redis://USER:PASSWORD@HOST:PORT/NUMBER: @, :, / and the like are percent-encoded in a password",
+    );
+  }
   client.on("error", (/** @type {unknown} */ error) => isConnected && onTrouble(networkReason(error)));
   try {
     await client.connect();

@@ -2,10 +2,10 @@
 
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
-import { X509Certificate, randomBytes } from "node:crypto";
+import { X509Certificate, createPrivateKey, randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { cp, mkdir, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, cp, lstat, mkdir, mkdtemp, readFile, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,7 +17,9 @@ import * as oauth from "oauth4webapi";
 import { createIssuer } from "../../pkg/node.js";
 import { addressFinder } from "../../pkg/serve/address.js";
 import { certificateIn } from "../../pkg/serve/certificate.js";
+import { ServedDirectory, writeFacts } from "../../pkg/serve/directory.js";
 import { maintaining } from "../../pkg/serve/maintenance.js";
+import { storeOf } from "../../pkg/serve/settings.js";
 import { memoryStore } from "../../pkg/stores/memory.js";
 import { sqliteStore } from "../../pkg/stores/sqlite.js";
 import { registerClient, registerLogin, refresh, startLogin } from "../sign-in.js";
@@ -424,6 +426,41 @@ describe("over TLS", () => {
     await run("openssl", ["verify", "-x509_strict", "-CAfile", path, path]);
   });
 
+  test("the key is for its owner only, and no link leads elsewhere", async () => {
+    const state = join(folder, "guarded");
+    const { key, certificate } = await certificateIn(state);
+    const mode = async (/** @type {string} */ path) => (await stat(path)).mode & 0o777;
+    assert.equal(await mode(state), 0o700);
+    const kept = await readFile(key, "utf8");
+    await chmod(key, 0o644);
+    await certificateIn(state);
+    assert.equal(await mode(key), 0o600);
+    assert.equal(await readFile(key, "utf8"), kept);
+    for (const path of [key, certificate]) {
+      const victim = join(folder, "victim");
+      await writeFile(victim, "precious");
+      await rm(path);
+      await symlink(victim, path);
+      await certificateIn(state);
+      assert.equal(await readFile(victim, "utf8"), "precious");
+      assert.ok((await lstat(path)).isFile());
+    }
+    assert.deepEqual(await readdir(state), ["https-cert.pem", "https-key.pem"]);
+  });
+
+  test("processes that start at once make one certificate", async () => {
+    const state = join(folder, "at-once");
+    const made = `import { certificateIn } from "${new URL("../../pkg/serve/certificate.js", import.meta.url)}";
+      import { readFileSync } from "node:fs";
+      const { certificate, key } = await certificateIn(${JSON.stringify(state)});
+      console.log(readFileSync(certificate, "utf8") + "\\n" + readFileSync(key, "utf8"));`;
+    const args = ["--input-type=module", "-e", made];
+    const all = await Promise.all(Array.from({ length: 4 }, () => run(process.execPath, args)));
+    assert.equal(new Set(all.map(({ stdout }) => stdout)).size, 1);
+    const [{ stdout: text }] = all;
+    assert.ok(new X509Certificate(text).checkPrivateKey(createPrivateKey(text.slice(text.indexOf("-----BEGIN PRIVATE")))));
+  });
+
   test("with a certificate of one's own", async () => {
     const [mine, other] = [join(folder, "mine"), join(folder, "other")];
     const [{ certificate, key }, another] = [await certificateIn(mine), await certificateIn(other)];
@@ -497,6 +534,74 @@ describe("a directory", () => {
     assert.equal(await stop(), 0);
   });
 
+  test("of which the service refuses a part changes nothing at SIGHUP, and new secrets are among the facts", async () => {
+    const path = join(folder, "half.yaml");
+    const facts = join(folder, "half.json");
+    await writeFile(path, DIRECTORY);
+    const { child, told, url, logged, stop } = await start(["--port", "0", "--directory", path, "--facts", facts]);
+    const read = async () => JSON.parse(await readFile(facts, "utf8"));
+    for (let tries = 0; !existsSync(facts) && tries < 100; tries += 1) await sleep(20);
+    const before = await read();
+    const more = "  - clientId: newcomer\n    assignments: { \"api://orders\": [Orders.Read.All] }\n";
+    const refused = "  - clientId: page\n    kind: public\n    redirectUris: [\"javascript:alert(1)\"]\n";
+    const fresh = DIRECTORY.replace("apis:\n", "apis:\n  - identifier: api://fresh\n    roles: [A]\n");
+    await writeFile(path, fresh.replace("secretFromEnv", "disabled: true\n    secretFromEnv") + more + refused);
+    child.kill("SIGHUP");
+    const { kind, detail } = await logged("directory");
+    assert.equal(kind, "failed");
+    assert.doesNotMatch(detail, /changes were made/);
+    assert.equal((await asked(url)).status, 200);
+    assert.doesNotMatch(told.out, /api:\/\/fresh|newcomer/);
+    assert.deepEqual(await read(), before);
+
+    /** @param {string} text @param {number} times */
+    const loaded = async (text, times) => {
+      await writeFile(path, text);
+      child.kill("SIGHUP");
+      const count = () => told.out.split('"directory_loaded"').length - 1;
+      for (let tries = 0; count() < times && tries < 200; tries += 1) await sleep(20);
+      return (await read()).applications.find((/** @type {any} */ one) => one.client_id === "newcomer");
+    };
+    const { client_secret } = await loaded(fresh + more, 1);
+    const body = new URLSearchParams({ grant_type: "client_credentials", client_id: "newcomer", client_secret });
+    assert.equal((await asked(url, { body })).status, 200);
+    // It is still there after the next one, and goes with its application.
+    assert.equal((await loaded(DIRECTORY + more, 2)).client_secret, client_secret);
+    assert.equal(await loaded(DIRECTORY, 3), undefined);
+    assert.notEqual((await loaded(DIRECTORY + more, 4)).client_secret, client_secret);
+    assert.equal((await asked(url, { body })).status, 401);
+    assert.equal(told.err, "");
+    assert.equal(await stop(), 0);
+  });
+
+  test("has its facts in a file that nobody can put in the way", async () => {
+    const path = join(folder, "planted.json");
+    const victim = join(folder, "untouched");
+    await writeFile(victim, "precious");
+    for (const planted of [path, `${path}.${process.pid}`]) await symlink(victim, planted);
+    writeFacts(path, { applications: [{ client_secret: "secret" }] });
+    assert.equal(await readFile(victim, "utf8"), "precious");
+    assert.ok((await lstat(path)).isFile());
+    assert.equal((await stat(path)).mode & 0o777, 0o600);
+    assert.match(await readFile(path, "utf8"), /"secret"/);
+  });
+
+  test("gives a secret at SIGHUP to an application that is there without one", async () => {
+    const store = memoryStore();
+    const options = { baseUrl: "http://localhost:8787", masterKey: MASTER_KEY, onEvent: () => {} };
+    const issuer = createIssuer({ ...options, store });
+    const copy = () => createIssuer({ ...options, store: memoryStore({ entries: store.entries() }) });
+    const served = new ServedDirectory(issuer, "contoso", copy);
+    await served.create({});
+    await issuer.admin.createApplication({ tenant: "contoso", clientId: "left-behind" });
+    const applications = [{ clientId: "left-behind" }];
+    const [{ clientId, secret }] = await served.reload({ applications });
+    assert.equal(clientId, "left-behind");
+    const [fact] = (await served.facts("http://localhost:8787")).applications;
+    assert.deepEqual(fact, { client_id: clientId, client_secret: secret });
+    assert.deepEqual(await served.reload({ applications }), []);
+  });
+
   test("that is wrong is refused with its lines", async () => {
     /** @param {string} text */
     const wrong = async (text) => {
@@ -561,7 +666,27 @@ describe("what is wrong is said in one line:", () => {
     await refuses(["--store", "sqlite:directory.yaml"], /cannot open directory\.yaml/, { env }, 1);
     await refuses([...directory, "--store", "sqlite:x.db"], /served from memory/);
     await refuses(["--store", "memory", "--facts", "f"], /--facts belongs to --directory/);
-    assert.doesNotMatch(written.err, /hunter2/);
+    for (const url of [
+      "redis://:hunter2@h",
+      "redis://:h@nter2:w@h:99999",
+      "redis:hunter2@h",
+      "postgresql://u:hunter2@/db?host=/tmp",
+      "postgres://u:hunter2%zz@h/db",
+      "postgres://u:hunter2@h1,h2/db",
+      "postgres://h/db?password=hunter2",
+      "postgres://h/db?sslpassword=hunter2",
+      "postgres://h/db?p%61ssword=hunter2",
+    ]) {
+      assert.throws(() => storeOf({ store: url }, {}), /--store has a password/, url);
+      assert.equal(storeOf({}, { EDGEMINT_STORE: url }), url);
+    }
+    for (const url of ["sqlite:a@b:c@d.db", "memory", "redis://[::1]:6379/0", "postgres://u@h:5432/db?sslmode=require"]) {
+      assert.equal(storeOf({ store: url }, {}), url);
+    }
+    for (const url of ["redis://:h@nter2:w@h:99999", "redis://:hunter2@h/none"]) {
+      await refuses([], /--store is not a URL of Redis\. redis:/, { env: { ...env, EDGEMINT_STORE: url } });
+    }
+    assert.doesNotMatch(written.err, /hunter2|h@nter2/);
   });
 
   test("a database that does not run", async () => {
@@ -626,6 +751,18 @@ test("the client's address is the connection's, or what a proxy that is trusted 
   assert.equal(found("x-real-ip", { "x-real-ip": '"[2001:db8::1]:443"' }), "2001:db8::1");
   assert.equal(found("x-real-ip", { "x-real-ip": "192.0.2.1:443" }), "192.0.2.1");
   assert.equal(found("x-real-ip", { "x-real-ip": "unknown" }), "10.0.0.1");
+});
+
+test("a Host header that names no host is refused as that, and SIGHUP without a directory changes nothing", async () => {
+  const { child, port, url, logged, stop } = await start(["--port", "0", "--store", "memory"]);
+  child.kill("SIGHUP");
+  assert.match((await logged("nothing_to_reload")).detail, /--directory/);
+  const head = HEAD.replace("host: x", "host: x:99999").replace("\r\n", "\r\nconnection: close\r\n");
+  const { answer, closed } = raw(port, `${head}${FORM}content-length: ${BODY.length}\r\n\r\n${BODY}`);
+  await closed;
+  assert.match(answer(), /^HTTP\/1\.1 400 [^]*the Host header does not name a host/);
+  assert.equal((await fetch(`${url}/healthz`)).status, 200);
+  assert.equal(await stop(), 0);
 });
 
 test("an empty service in memory prints a one-time secret, not to the log", async () => {
