@@ -19,10 +19,10 @@ export interface TokenSourceOptions {
   issuer: string;
   /** Asked instead of what the issuer's metadata names, which is not read then. B2C needs it. */
   tokenEndpoint?: string;
-  /** The application. */
-  clientId: string;
+  /** The application. If it is missing, `tokenSource` throws, as it does without a secret. */
+  clientId: string | undefined;
   /** Or what gives it, asked before each request, so that it can be rotated. */
-  clientSecret: string | (() => string | Promise<string>);
+  clientSecret: string | undefined | (() => string | Promise<string>);
   /** @default "client_secret_basic" */
   authentication?: "client_secret_basic" | "client_secret_post";
   /** `api://orders/.default` is every role that the application has there; single roles are less. */

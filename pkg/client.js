@@ -1,7 +1,8 @@
 // Access tokens for a service that calls an API: asked for once, used until shortly before they expire.
 
 import * as oauth from "oauth4webapi";
-import { EdgemintError } from "./errors.js";
+import { whyOf } from "./errors.js";
+import { checkOptions, invalidOptions } from "./options.js";
 import { singleFlight } from "./single-flight.js";
 import { isSafe, urlOption } from "./urls.js";
 
@@ -19,6 +20,8 @@ const [FIRST_PAUSE, LONGEST_PAUSE] = [200, 5_000];
 const TRAVEL = 5_000;
 /** Milliseconds from one attempt at an early refresh to the next. */
 const REFRESH_PAUSE = 5_000;
+/** Why the issuer is another one, most likely. */
+const SLASH = ": it must be as it calls itself, which may be without the / at the end";
 /** Milliseconds in which no 401 is repeated, after a fresh token has not helped. */
 const FUTILE = 10_000;
 /** Milliseconds for which a refusal stands: a service counts them, and shuts out who has too many. */
@@ -50,12 +53,30 @@ const CLOCK = {
   sleep: (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds)),
 };
 
+const OPTIONS = [
+  "issuer",
+  "tokenEndpoint",
+  "clientId",
+  "clientSecret",
+  "authentication",
+  "scope",
+  "resource",
+  "refreshBefore",
+  "deadline",
+  "origins",
+  "fetch",
+  "clock",
+];
+
+/** @param {unknown} value @returns {value is string} */
+const isText = (value) => typeof value === "string" && value !== "";
+
 /** @param {Options} options */
 function checked(options) {
-  const invalid = (/** @type {string} */ message) => new EdgemintError("invalid_options", message);
-  const { issuer, clientId, clientSecret, scope, resource, deadline = 30 } = options ?? {};
-  const { authentication = "client_secret_basic", refreshBefore = 60, clock = CLOCK } = options ?? {};
-  const isText = (/** @type {unknown} */ value) => typeof value === "string" && value !== "";
+  const invalid = invalidOptions;
+  checkOptions(options, OPTIONS);
+  const { issuer, clientId, clientSecret, scope, resource, deadline = 30 } = options;
+  const { authentication = "client_secret_basic", refreshBefore = 60, clock = CLOCK } = options;
   if (!isText(clientId)) throw invalid("clientId is missing");
   if (!isText(clientSecret) && typeof clientSecret !== "function") throw invalid("clientSecret is missing");
   const secret = typeof clientSecret === "function" ? clientSecret : () => clientSecret;
@@ -65,6 +86,9 @@ function checked(options) {
   }[authentication];
   if (method === undefined) {
     throw invalid("authentication must be `client_secret_basic` or `client_secret_post`");
+  }
+  if (options.fetch !== undefined && typeof options.fetch !== "function") {
+    throw invalid("fetch is a function");
   }
   if (!(deadline > 0)) throw invalid("deadline must be a number of seconds");
   if (!(refreshBefore >= 0)) throw invalid("refreshBefore must be a number of seconds");
@@ -92,11 +116,11 @@ function checked(options) {
 /** @param {unknown} origins */
 function originsOf(origins) {
   if (origins === undefined) return undefined;
-  if (!Array.isArray(origins)) throw new EdgemintError("invalid_options", "origins must be a list");
+  if (!Array.isArray(origins)) throw invalidOptions("origins must be a list");
   return origins.map((one, at) => {
     const { href, origin } = urlOption(`origins[${at}]`, one);
     if (href === `${origin}/`) return origin;
-    throw new EdgemintError("invalid_options", `origins[${at}] must be an origin, such as ${origin}`);
+    throw invalidOptions(`origins[${at}] must be an origin, such as ${origin}`);
   });
 }
 
@@ -214,7 +238,8 @@ class Endpoint {
     const server = await oauth
       .processDiscoveryResponse(issuer, /** @type {Response} */ (response))
       .catch(() => {
-        throw invalid("is no metadata, or that of another issuer");
+        const hint = issuer.pathname.endsWith("/") && issuer.pathname !== "/" ? SLASH : "";
+        throw invalid(`is no metadata, or that of another issuer${hint}`);
       });
     if (!URL.canParse(server.token_endpoint ?? "") || !isSafe(new URL(`${server.token_endpoint}`))) {
       throw invalid("has no usable token_endpoint");
@@ -236,8 +261,7 @@ class Endpoint {
           response = await fetch(url, init);
           text = await response.text();
         } catch (cause) {
-          const why = cause instanceof Error ? cause.message : cause;
-          throw new TokenSourceError("unavailable", `no answer from ${url}: ${why}`, { cause });
+          throw new TokenSourceError("unavailable", `no answer from ${url}: ${whyOf(cause)}`, { cause });
         }
         const { status, headers } = response;
         if (status === 429 || status >= 500) {

@@ -167,7 +167,8 @@ export class Driver {
       this.#engine = new this.wasm.glue.Engine(
         this.#host,
         baseUrl,
-        masterKey,
+        // Whoever made the issuer has seen to it that there is one.
+        /** @type {string} */ (masterKey),
         previousMasterKey || undefined,
         cacheTtl,
         cacheCapacity,

@@ -15,6 +15,17 @@ export class EdgemintError extends Error {
 }
 
 /**
+ * Why a request failed, with the code that `fetch` hides in the cause, such as a certificate's.
+ * @param {unknown} error
+ */
+export function whyOf(error) {
+  if (!(error instanceof Error)) return String(error);
+  const { code } = /** @type {{ code?: unknown }} */ (error.cause ?? {});
+  const isNew = typeof code === "string" && !error.message.includes(code);
+  return isNew ? `${error.message} (${code})` : error.message;
+}
+
+/**
  * A module of the wasm is not there, or is not what it should be.
  * @param {string} name @param {unknown} cause
  */

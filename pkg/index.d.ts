@@ -118,10 +118,10 @@ export interface IssuerOptions {
    * @default the same as `store`
    */
   grants?: Store | false;
-  /** 32 bytes in base64url without padding, from the host's secret storage. */
-  masterKey: string;
+  /** 32 bytes in base64url without padding, from the host's secret storage. Without: `missing_master_key`. */
+  masterKey: string | undefined;
   /** While the master key is being rotated: the one before. */
-  previousMasterKey?: string;
+  previousMasterKey?: string | undefined;
   /**
    * Seconds for which records are used from memory, at most 3600; 0 reads the store every time.
    * @default 30
@@ -143,7 +143,7 @@ export interface IssuerOptions {
    * From the host's secret storage: whoever presents it to `POST /{tenant}/admin/v1/bootstrap` makes the
    * first administrator, once. At least 32 characters.
    */
-  bootstrapSecret?: string;
+  bootstrapSecret?: string | undefined;
   /**
    * Takes events. Sinks for it, and what combines them, are in `edgemint/events`.
    * @default a line of JSON on the console
@@ -382,7 +382,7 @@ export type EdgemintErrorCode =
   | "invalid_base_url"
   /** The grants would live in a store that does not promise to be atomic. */
   | "store_not_atomic"
-  /** Another option is not what it should be. */
+  /** Another option is not what it should be, or there is none of that name. */
   | "invalid_options"
   /** A value given to administration is not what it should be. */
   | "invalid"

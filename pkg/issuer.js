@@ -3,6 +3,7 @@
 import { Buckets } from "./buckets.js";
 import { Call, Driver, now } from "./driver.js";
 import { EdgemintError, wasmUnavailable } from "./errors.js";
+import { checkOptions, hasMethods, invalidOptions } from "./options.js";
 
 /** @typedef {import("./driver.js").Engine} Engine */
 /** The token service's, with or without the dialects. @typedef {import("./wasm/edgemint.js").Engine} Tokens */
@@ -428,6 +429,38 @@ async function read(request, declared, limit) {
   return body.buffer.slice(0, length);
 }
 
+const OPTIONS = [
+  "baseUrl",
+  "store",
+  "grants",
+  "masterKey",
+  "previousMasterKey",
+  "cacheTtl",
+  "cacheCapacity",
+  "administration",
+  "bootstrapSecret",
+  "onEvent",
+  "issuanceEvents",
+  "clientAddress",
+  "rateLimit",
+  "claims",
+  "claimsTimeout",
+];
+
+const HOOKS = /** @type {const} */ (["onEvent", "clientAddress", "rateLimit", "claims"]);
+
+const STORES = "what `memoryStore()`, or another of edgemint/stores, returns";
+
+/** @param {"store" | "grants"} option @param {import("./index.d.ts").Store} store */
+function checkStore(option, store) {
+  const { guarantees } = store;
+  const isStore = typeof guarantees === "object" && guarantees !== null;
+  if (isStore && hasMethods(store, ["get", "put", "delete", "list"])) return;
+  throw invalidOptions(
+    `${option} is no store: give ${STORES}, or an object with get, put, delete, list and guarantees`,
+  );
+}
+
 /**
  * @param {WebAssembly.Module} module
  * @param {import("./index.d.ts").IssuerOptions} options
@@ -435,8 +468,9 @@ async function read(request, declared, limit) {
  * @returns {import("./index.d.ts").Issuer}
  */
 export function createIssuerFrom(module, options, load) {
-  const { baseUrl, store, masterKey, cacheTtl, cacheCapacity, bootstrapSecret } = options;
-  const { claims, claimsTimeout } = options;
+  checkOptions(options, OPTIONS);
+  const { baseUrl, store, grants, masterKey, cacheTtl, cacheCapacity, bootstrapSecret } = options;
+  const { administration, claimsTimeout } = options;
   if (!masterKey) {
     throw new EdgemintError(
       "missing_master_key",
@@ -458,18 +492,25 @@ export function createIssuerFrom(module, options, load) {
   }
   for (const number of [cacheTtl, cacheCapacity]) {
     if (number !== undefined && !(Number.isInteger(number) && number >= 0 && number < 2 ** 32)) {
-      const message = `cacheTtl and cacheCapacity are whole numbers, not ${number}`;
-      throw new EdgemintError("invalid_options", message);
+      throw invalidOptions(`cacheTtl and cacheCapacity are whole numbers, not ${number}`);
     }
   }
-  if (!store) throw new EdgemintError("invalid_options", "no store is set");
-  if (claims !== undefined && typeof claims !== "function") {
-    throw new EdgemintError("invalid_options", "claims is a function");
+  if (!store) throw invalidOptions(`no store is set: give ${STORES}`);
+  checkStore("store", store);
+  if (grants !== undefined && grants !== false) {
+    if (!grants) throw invalidOptions("grants is a store, or `false` for client credentials only");
+    checkStore("grants", grants);
+  }
+  for (const hook of HOOKS) {
+    const given = options[hook];
+    if (given !== undefined && typeof given !== "function") throw invalidOptions(`${hook} is a function`);
+  }
+  if (administration !== undefined && administration !== false && typeof administration !== "function") {
+    throw invalidOptions("administration is `false` or a function");
   }
   const isTime = Number.isInteger(claimsTimeout) && Number(claimsTimeout) >= 1 && Number(claimsTimeout) <= 30_000;
   if (claimsTimeout !== undefined && !isTime) {
-    const message = `claimsTimeout is 1 to 30000 milliseconds, not ${claimsTimeout}`;
-    throw new EdgemintError("invalid_options", message);
+    throw invalidOptions(`claimsTimeout is 1 to 30000 milliseconds, not ${claimsTimeout}`);
   }
   return new Issuer(module, options, load);
 }

@@ -1,6 +1,6 @@
 // Which URLs tokens and keys are fetched from.
 
-import { EdgemintError } from "./errors.js";
+import { invalidOptions } from "./options.js";
 
 const LOOPBACK = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 
@@ -19,10 +19,7 @@ export const parsed = (value) =>
 export function urlOption(name, value) {
   const url = parsed(value);
   if (url === undefined || !isSafe(url)) {
-    throw new EdgemintError(
-      "invalid_options",
-      `${name} must be an https URL, or an http one of this machine`,
-    );
+    throw invalidOptions(`${name} must be an https URL, or an http one of this machine`);
   }
   return url;
 }

@@ -52,7 +52,9 @@ export default {
       });
     } catch (error) {
       // The operator reads what is wrong with the set-up; the caller learns nothing of it.
-      const { code, message } = /** @type {import("../pkg/index.d.ts").EdgemintError} */ (error);
+      // A binding that is not there is a store's TypeError.
+      const { code = "invalid_options", message } =
+        /** @type {import("../pkg/index.d.ts").EdgemintError} */ (error);
       console.error(JSON.stringify({ edgemint: { kind: "failed", reason: code, detail: message } }));
       const body = { error: "server_error", error_description: "the server is not set up" };
       return Response.json(body, { status: 500, headers: { "cache-control": "no-store" } });

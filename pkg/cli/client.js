@@ -3,7 +3,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import * as oauth from "oauth4webapi";
-import { CliError, EXIT, ProblemError, networkReason } from "./errors.js";
+import { CliError, EXIT, ProblemError, networkHint, networkReason } from "./errors.js";
 import { duration } from "./output.js";
 
 /** What administration is asked for. */
@@ -257,7 +257,7 @@ async function send(url, init, repeatable, hint) {
       if (!repeatable || broken >= 3 || /** @type {any} */ (error)?.name === "TimeoutError") {
         throw new CliError(`cannot reach ${url.origin}: ${networkReason(error)}`, {
           code: "network",
-          hint: "Check the address, and that the service runs",
+          hint: networkHint(error),
         });
       }
       wait = broken / 2;

@@ -134,6 +134,18 @@ export function networkReason(error) {
   return cause.message || String(/** @type {NodeJS.ErrnoException} */ (cause).code ?? cause.name);
 }
 
+/** What makes Node refuse a certificate that nobody it knows has signed. */
+const UNTRUSTED = /SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET_ISSUER)/;
+
+/** What to do about a connection that failed. @param {unknown} error */
+export function networkHint(error) {
+  const cause = error instanceof Error ? (error.cause ?? error) : error;
+  const { code } = /** @type {{ code?: unknown }} */ (cause ?? {});
+  return UNTRUSTED.test(String(code))
+    ? "Trust its certificate: set NODE_EXTRA_CA_CERTS to the file, in PEM"
+    : "Check the address, and that the service runs";
+}
+
 /** Why a file cannot be read or written. @param {unknown} error */
 export function fileReason(error) {
   const { code, message } = /** @type {NodeJS.ErrnoException} */ (error);

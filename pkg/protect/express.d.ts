@@ -21,7 +21,10 @@ export type ProtectOptions<Role extends string = string> = Options<Role, Incomin
 /** Middleware that sets `req.auth`, or answers the refusal. */
 export interface Guard<Claims extends object = {}, Role extends string = string> {
   (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): Promise<void>;
-  /** A stricter guard: this one's requirement and another. They share what they know of the issuer. */
+  /**
+   * A stricter guard: this one's requirement and another. They share what they know of the issuer.
+   * @throws `EdgemintError` `invalid_options` if nothing is required, or by a name that is not known
+   */
   with(requirement: Requirement<Role>): Guard<Claims, Role>;
   /**
    * What this guard, or a stricter one of it, has set as `req.auth`, with its types. Throws if none of

@@ -19,7 +19,10 @@ export type ProtectOptions<Role extends string = string> = Options<Role, Fastify
 /** A hook that sets `request.auth`, or answers the refusal: `onRequest`, before the body is read. */
 export interface Guard<Claims extends object = {}, Role extends string = string> {
   (request: FastifyRequest, reply: FastifyReply): Promise<unknown>;
-  /** A stricter guard: this one's requirement and another. They share what they know of the issuer. */
+  /**
+   * A stricter guard: this one's requirement and another. They share what they know of the issuer.
+   * @throws `EdgemintError` `invalid_options` if nothing is required, or by a name that is not known
+   */
   with(requirement: Requirement<Role>): Guard<Claims, Role>;
   /**
    * What this guard, or a stricter one of it, has set as `request.auth`, with its types. Throws if none of

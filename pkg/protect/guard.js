@@ -2,7 +2,8 @@
 // entry puts it into the form of a framework.
 
 import { jwtVerify } from "jose";
-import { EdgemintError } from "../errors.js";
+import { whyOf } from "../errors.js";
+import { checkOptions, invalidOptions as invalid, isObject } from "../options.js";
 import { urlOption } from "../urls.js";
 import { ProtectError } from "./error.js";
 import { KeysError, keysAt } from "./keys.js";
@@ -49,8 +50,24 @@ const isTexts = (value) =>
   value.length > 0 &&
   value.every((one) => typeof one === "string" && NAME.test(one));
 
-/** @param {string} message */
-const invalid = (message) => new EdgemintError("invalid_options", message);
+/** @param {unknown} value @returns {value is string} */
+const isText = (value) => typeof value === "string" && value !== "";
+
+/** What a route may ask for. A name beside these would ask for nothing, and let everybody through. */
+const REQUIREMENT = ["roles", "scopes"];
+
+const OPTIONS = [
+  "issuer",
+  "audience",
+  "jwksUri",
+  "dialect",
+  "algorithms",
+  "clockTolerance",
+  "introspection",
+  "onRefusal",
+  "fetch",
+  ...REQUIREMENT,
+];
 
 /**
  * The token in a header, which may be there several times: RFC 6750 section 2.1.
@@ -61,9 +78,12 @@ function bearer(header) {
   // Another scheme is no attempt at this one.
   if (!/^bearer(?: |$)/i.test(text)) throw new ProtectError("no_token", "there is no bearer token");
   const token = text.slice("bearer ".length).trim();
+  if (token === "") {
+    throw new ProtectError("invalid_request", "the authorization header has no token after `Bearer`");
+  }
   if (token.length > LONGEST) throw new ProtectError("invalid_token", "the token is too long");
   // A comma is what joins several headers.
-  if (token !== "" && !TOKEN.test(token)) {
+  if (!TOKEN.test(token)) {
     throw new ProtectError(
       "invalid_request",
       "the authorization header is malformed, or there are several",
@@ -80,6 +100,8 @@ class Policy {
   #keys;
   /** @type {((token: string) => Promise<boolean>) | undefined} */
   #isActive;
+  /** Who asks, for the operator. */
+  #asker = "";
 
   /** @param {Options} options */
   constructor(options) {
@@ -92,6 +114,10 @@ class Policy {
     if (!Object.hasOwn(DIALECTS, dialect)) throw invalid("dialect must be `standard` or `entra`");
     if (!isTexts(algorithms) || !algorithms.every((one) => ALGORITHMS.includes(one))) {
       throw invalid(`algorithms must be some of ${ALGORITHMS.join(", ")}`);
+    }
+    for (const hook of /** @type {const} */ (["onRefusal", "fetch"])) {
+      const given = options[hook];
+      if (given !== undefined && typeof given !== "function") throw invalid(`${hook} is a function`);
     }
     if (!(clockTolerance >= 0 && clockTolerance <= 300)) {
       throw invalid("clockTolerance must be 0 to 300 seconds");
@@ -119,19 +145,21 @@ class Policy {
    * @param {(name: string) => Promise<URL>} endpoint @param {import("./metadata.js").Fetch} fetch
    */
   #introspectBy(issuer, options, endpoint, fetch) {
+    checkOptions(options, ["clientId", "clientSecret", "cacheTtl"], "introspection.");
     const { clientId, clientSecret, cacheTtl = 5 } = options;
-    const isText = (/** @type {unknown} */ value) => typeof value === "string" && value !== "";
     if (!isText(clientId) || !(isText(clientSecret) || typeof clientSecret === "function")) {
       throw invalid("introspection needs clientId and clientSecret");
     }
     if (!(cacheTtl >= 0 && cacheTtl <= 300)) throw invalid("cacheTtl must be 0 to 300 seconds");
+    const credentials = { clientId, clientSecret, cacheTtl };
+    this.#asker = clientId;
     /** @type {((token: string) => Promise<boolean>) | undefined} */
     let ask;
     this.#isActive = async (token) => {
       if (ask === undefined) {
         // Who does not introspect does not load what it takes.
         const { introspector } = await import("./introspection.js");
-        ask ??= introspector(issuer, () => endpoint("introspection_endpoint"), options, fetch);
+        ask ??= introspector(issuer, () => endpoint("introspection_endpoint"), credentials, fetch);
       }
       return ask(token);
     };
@@ -148,7 +176,8 @@ class Policy {
     const clientId = client.map((name) => claims[name]).find((id) => typeof id === "string");
     if (clientId === undefined) throw new ProtectError("invalid_token", "the token names no client");
     if (!(await this.#isStillActive(text))) {
-      throw new ProtectError("invalid_token", "the token is revoked");
+      const why = `it is revoked or has ended, or ${this.#asker} may not introspect this API`;
+      throw new ProtectError("invalid_token", `the token is not active: ${why}`);
     }
     const assigned = Array.isArray(claims.roles) ? claims.roles : [];
     const roles = assigned.filter((role) => typeof role === "string");
@@ -171,8 +200,7 @@ class Policy {
     try {
       return (await this.#isActive?.(text)) ?? true;
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : cause;
-      throw new ProtectError("unavailable", `introspection failed: ${why}`, { cause });
+      throw new ProtectError("unavailable", `introspection failed: ${whyOf(cause)}`, { cause });
     }
   }
 
@@ -221,6 +249,7 @@ function need(option, value, policy) {
   const of = typeof value === "string" ? [value] : value;
   const isAny = typeof of === "object" && of !== null && "any" in of;
   const isAll = typeof of === "object" && of !== null && "all" in of;
+  if (isAny || isAll) checkOptions(of, ["any", "all"], `${option}.`);
   const names = isAny ? of.any : isAll ? of.all : of;
   if (!isTexts(names) || (isAny && isAll)) {
     throw invalid(`${option} must be a name, a list of names, { any: [...] } or { all: [...] }`);
@@ -283,13 +312,20 @@ function checks(policy, terms) {
       return verify(bearer(header));
     },
     /** The same and more. @param {Requirement} requirement */
-    with: (requirement) => checks(policy, [...terms, new Terms(policy, requirement)]),
+    with(requirement) {
+      if (isObject(requirement)) checkOptions(requirement, REQUIREMENT);
+      // One that asks for nothing, or for a role that nobody has set, would let everybody through.
+      if (requirement?.roles === undefined && requirement?.scopes === undefined) {
+        throw invalid("with needs roles or scopes: `guard.with({ roles: \"Orders.Read.All\" })`");
+      }
+      return checks(policy, [...terms, new Terms(policy, requirement)]);
+    },
   };
 }
 
 /** The checks that options ask for. @param {Options} options */
 export function checksOf(options) {
-  if (typeof options !== "object" || options === null) throw invalid("options are missing");
+  checkOptions(options, OPTIONS);
   const policy = new Policy(options);
   return checks(policy, [new Terms(policy, options)]);
 }

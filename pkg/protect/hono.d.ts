@@ -17,7 +17,10 @@ export interface Protected<Claims extends object = {}, Role extends string = str
 /** Middleware that sets `token`, or answers the refusal. */
 export interface Guard<Claims extends object = {}, Role extends string = string>
   extends MiddlewareHandler<Protected<Claims, Role>> {
-  /** A stricter guard: this one's requirement and another. They share what they know of the issuer. */
+  /**
+   * A stricter guard: this one's requirement and another. They share what they know of the issuer.
+   * @throws `EdgemintError` `invalid_options` if nothing is required, or by a name that is not known
+   */
   with(requirement: Requirement<Role>): Guard<Claims, Role>;
 }
 

@@ -54,9 +54,10 @@ export interface ProtectOptions<Role extends string = string, Incoming = Request
    * application that may introspect this API's tokens. Without it a token is good until it expires.
    */
   introspection?: {
-    clientId: string;
+    /** If it is missing, `protect` throws, as it does without a secret. */
+    clientId: string | undefined;
     /** Or what gives it, asked each time, so that it can be rotated. */
-    clientSecret: string | (() => string | Promise<string>);
+    clientSecret: string | undefined | (() => string | Promise<string>);
     /** Seconds for which an answer is used again, 0 to 300. @default 5 */
     cacheTtl?: number;
   };
@@ -100,7 +101,7 @@ export type Token<Claims extends object = {}, Role extends string = string> = To
 
 /**
  * - `no_token`: 401, with a bare `Bearer` challenge.
- * - `invalid_request`: 400; several `Authorization` headers, or one that is malformed.
+ * - `invalid_request`: 400; several `Authorization` headers, or one that is malformed, such as without a token.
  * - `invalid_token`: 401.
  * - `insufficient_scope`: 403; a role or scope is missing, which the challenge names.
  * - `unavailable`: 503; the issuer's keys cannot be had, or introspection has no answer.
@@ -152,7 +153,10 @@ export interface Guard<Claims extends object = {}, Role extends string = string>
       ...rest: Rest
     ) => Response | Promise<Response>,
   ): (request: Incoming, ...rest: Rest) => Promise<Response>;
-  /** A stricter guard: this one's requirement and another. They share what they know of the issuer. */
+  /**
+   * A stricter guard: this one's requirement and another. They share what they know of the issuer.
+   * @throws `EdgemintError` `invalid_options` if nothing is required, or by a name that is not known
+   */
   with(requirement: Requirement<Role>): Guard<Claims, Role>;
 }
 

@@ -7,13 +7,20 @@ import { PATIENCE } from "./metadata.js";
 /** How many answers are kept. */
 const CAPACITY = 1_000;
 
+/**
+ * @typedef {object} Credentials
+ * @property {string} clientId
+ * @property {string | (() => string | Promise<string>)} clientSecret
+ * @property {number} [cacheTtl]
+ */
+
 /** @typedef {{ answer: Promise<boolean>, until: number }} Kept */
 
 /**
  * What asks, and remembers the answer for a moment.
  * @param {string} issuer
  * @param {() => Promise<URL>} locate where to ask
- * @param {NonNullable<import("./index.d.ts").ProtectOptions["introspection"]>} options
+ * @param {Credentials} credentials
  * @param {import("./metadata.js").Fetch} fetch
  * @returns {(token: string) => Promise<boolean>} which rejects if there is no answer
  */
@@ -40,6 +47,13 @@ export function introspector(issuer, locate, { clientId, clientSecret, cacheTtl 
         [oauth.customFetch]: (url, init) => fetch(url, /** @type {RequestInit} */ (init)),
       },
     );
+    if (response.status === 401) {
+      await response.body?.cancel();
+      throw new Error(
+        `invalid_client: ${endpoint} knows no ${clientId} with this secret; ` +
+          "check introspection.clientId and introspection.clientSecret",
+      );
+    }
     const { active } = await oauth.processIntrospectionResponse(server, client, response);
     return active;
   }

@@ -1,6 +1,7 @@
 // The issuer's public keys: fetched by jose, kept while the issuer is down, and never asked for in a storm.
 
 import { createRemoteJWKSet, customFetch, errors } from "jose";
+import { whyOf } from "../errors.js";
 import { PATIENCE } from "./metadata.js";
 
 /** Milliseconds after which keys are fetched again, so that one that was removed goes. */
@@ -42,8 +43,7 @@ export function keysAt(locate, fetch) {
     } catch (cause) {
       if (cause instanceof KeysError) throw cause;
       pausedUntil = Date.now() + PAUSE;
-      const why = cause instanceof Error ? cause.message : cause;
-      failure = new KeysError(`the keys of the issuer cannot be had: ${why}`, { cause });
+      failure = new KeysError(`the keys of the issuer cannot be had: ${whyOf(cause)}`, { cause });
       throw failure;
     }
   }

@@ -41,9 +41,17 @@ async function discover(issuer, dialect, fetch) {
   const metadata = await response.json();
   // Section 3.3: or else one issuer could speak for another.
   if (metadata?.issuer !== issuer) {
-    throw new Error(`the metadata of ${issuer} says that it is of ${metadata?.issuer}`);
+    const own = metadata?.issuer;
+    throw new Error(`the metadata of ${issuer} says that it is of ${own}${slashHint(issuer, own)}`);
   }
   return metadata;
+}
+
+/** What to do if it is the same issuer but for that. @param {string} issuer @param {unknown} own */
+function slashHint(issuer, own) {
+  const bare = (/** @type {unknown} */ text) => String(text).replace(/\/$/, "");
+  if (bare(issuer) !== bare(own)) return "";
+  return `: give \`issuer\` ${issuer.endsWith("/") ? "without" : "with"} the / at the end`;
 }
 
 /**

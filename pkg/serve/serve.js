@@ -85,12 +85,14 @@ export async function serve(argv, env) {
     // Whoever reads that it has started may stop it at once.
     const stopped = stopSignal();
     tellLog("done", "started", { ...started, version, runtime: RUNTIME });
-    const removeFacts =
+    let removeFacts =
       facts !== undefined && argv.facts !== undefined ? writeFacts(argv.facts, facts) : () => {};
     greet(argv, { ...started, made, facts, oneTime });
     reloading(served, argv.directory, async (made) => {
       if (argv.facts === undefined) showSecrets(made);
-      else if (served !== undefined) writeFacts(argv.facts, await served.facts(origin, certificate));
+      else if (served !== undefined) {
+        removeFacts = writeFacts(argv.facts, await served.facts(origin, certificate));
+      }
     });
     const stopMaintaining = maintaining(issuer, tellLog);
     const signal = await stopped;

@@ -30,7 +30,7 @@ export interface D1Store extends Store {
  * All tenants share the one database and its few hundred writes a second. Where users refresh tokens all
  * the time, `durableObjectStore` for the grants spreads them over the objects of the users.
  *
- * @throws {TypeError} for what `withSession` returns: it may read from replicas
+ * @throws {TypeError} for what `withSession` returns, as it may read from replicas, and for what is no binding
  *
  * @example
  * ```js

@@ -2,7 +2,10 @@
 // (`batch`) is a transaction, but nothing can be decided in the middle of it: each statement of a commit
 // asks by itself whether the expectations hold.
 
+import { checkStoreOf } from "../options.js";
 import * as sql from "./sql.js";
+
+const EXPECTED = "d1Store takes a D1 binding, such as `env.DB`: see `d1_databases` of wrangler";
 
 /** Of the parameter: an array of the partition's writes, in JSON. */
 const GIVEN = "SELECT value ->> 'name' AS name, value ->> 'expected' AS expected FROM json_each(?)";
@@ -20,6 +23,7 @@ const REMOVE = `DELETE FROM ${sql.TABLE} WHERE partition = ? AND (name, version)
 
 /** @type {typeof import("./d1.d.ts").d1Store} */
 export function d1Store(database) {
+  checkStoreOf(database, ["prepare", "batch"], EXPECTED);
   if ("getBookmark" in database) {
     throw new TypeError("a session of D1 may read from replicas: pass the database itself");
   }

@@ -60,6 +60,8 @@ export interface DenoKvStoreOptions {
  * const issuer = createIssuer({ baseUrl, masterKey, store });
  * Deno.serve((request) => issuer.fetch(request));
  * ```
+ *
+ * @throws {TypeError} if it is no open database, or for an option that is not known
  */
 export declare function denoKvStore(
   kv: DenoKv,

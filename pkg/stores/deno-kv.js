@@ -2,8 +2,11 @@
 // database. A value of more than 64 KiB does not fit under one key: it lies in parts beside the
 // record, written with it.
 
+import { checkStoreOf } from "../options.js";
 import { isWithin } from "./cursor.js";
 import { check } from "./names.js";
+
+const EXPECTED = "denoKvStore takes an open database: `denoKvStore(await Deno.openKv(path))`";
 
 /** Seconds by which the clocks of the database and of any of its callers may differ. */
 const GRACE = 60;
@@ -31,7 +34,9 @@ const STRONG = /** @type {const} */ ({ consistency: "strong" });
 /** @typedef {{ value: Stored | null, versionstamp: string | null }} Entry */
 
 /** @type {typeof import("./deno-kv.d.ts").denoKvStore} */
-export function denoKvStore(kv, { prefix = "edgemint" } = {}) {
+export function denoKvStore(kv, options = {}) {
+  checkStoreOf(kv, ["get", "getMany", "list", "atomic"], EXPECTED, options, ["prefix"]);
+  const { prefix = "edgemint" } = options;
   /** @param {string} partition @param {string} name */
   const recordKey = (partition, name) => [prefix, "record", partition, name];
 

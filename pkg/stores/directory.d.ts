@@ -51,6 +51,8 @@ export interface DirectoryStoreOptions {
  *
  * const store = directoryStore({ kv: env.DIRECTORY, objects: env.TENANTS });
  * ```
+ *
+ * @throws {TypeError} if one of them is no binding, or for an option that is not known
  */
 export declare function directoryStore(
   options: DirectoryStoreOptions,

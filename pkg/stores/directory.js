@@ -13,6 +13,7 @@
 import { Buckets } from "../buckets.js";
 import { hand } from "../driver.js";
 import { logSink } from "../events.js";
+import { checkStoreOf, checkStoreOptions } from "../options.js";
 import { isReplicated } from "./kv-record.js";
 import { kvStore } from "./kv.js";
 
@@ -20,7 +21,9 @@ import { kvStore } from "./kv.js";
 const STRANGERS = "";
 
 /** @type {typeof import("./directory.d.ts").directoryStore} */
-export function directoryStore({ kv, objects, cacheTtl }) {
+export function directoryStore(options) {
+  checkStoreOptions(options, ["kv", "objects", "cacheTtl"]);
+  const { kv, objects, cacheTtl } = options;
   const copies = kvStore(kv, { cacheTtl });
   const authority = directoryObjects(objects);
   const buckets = new Buckets();
@@ -46,8 +49,12 @@ export function directoryStore({ kv, objects, cacheTtl }) {
   };
 }
 
+const EXPECTED =
+  "a directory takes the binding of DirectoryObject, such as `env.TENANTS`: see `durable_objects` of wrangler";
+
 /** @type {typeof import("./directory.d.ts").directoryObjects} */
 export function directoryObjects(namespace) {
+  checkStoreOf(namespace, ["getByName"], EXPECTED);
   return {
     guarantees: { atomic: true, readYourWrites: true },
     get: (partition, name) => namespace.getByName(partition).read(name),

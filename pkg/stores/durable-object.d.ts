@@ -71,6 +71,8 @@ export interface GrantNamespace {
  * tag = "v1"
  * new_sqlite_classes = ["GrantObject"]
  * ```
+ *
+ * @throws {TypeError} if it is no binding
  */
 export declare function durableObjectStore(
   namespace: GrantNamespace,

@@ -3,6 +3,7 @@
 
 import { DurableObject } from "cloudflare:workers";
 import { now, step } from "../driver.js";
+import { checkStoreOf } from "../options.js";
 import module from "../wasm/edgemint_bg.wasm";
 import { Records } from "./records.js";
 
@@ -79,8 +80,12 @@ export class GrantObject extends DurableObject {
   }
 }
 
+const EXPECTED =
+  "durableObjectStore takes the binding of GrantObject, such as `env.GRANTS`: see `durable_objects` of wrangler";
+
 /** @type {typeof import("./durable-object.d.ts").durableObjectStore} */
 export function durableObjectStore(namespace) {
+  checkStoreOf(namespace, ["getByName"], EXPECTED);
   return {
     guarantees: { atomic: true, readYourWrites: true },
     get: (partition, name) => namespace.getByName(partition).read(name),

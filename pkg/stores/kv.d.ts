@@ -49,5 +49,7 @@ export interface KvStoreOptions {
  *   grants: durableObjectStore(env.GRANTS), // or false: KV cannot keep a refresh token single-use
  * });
  * ```
+ *
+ * @throws {TypeError} if it is no binding, or for an option that is not known
  */
 export declare function kvStore(namespace: KvNamespace, options?: KvStoreOptions): Store;

@@ -1,11 +1,15 @@
 // The store on Cloudflare KV. Values are the records as they are; their version and exact expiry are
 // kept in KV's metadata, beside them (kv-record.js).
 
+import { checkStoreOf } from "../options.js";
 import { isLive, kvKey, writeRecord } from "./kv-record.js";
 import { check } from "./names.js";
 
 /** Seconds: the freshest that a location reads. A condition is checked against nothing older. */
 const FRESHEST = 30;
+
+const EXPECTED =
+  "kvStore takes a KV namespace binding, such as `env.DIRECTORY`: see `kv_namespaces` of wrangler";
 
 /**
  * @typedef {import("./kv-record.js").Metadata} Metadata
@@ -13,7 +17,9 @@ const FRESHEST = 30;
  * @param {import("./kv.d.ts").KvStoreOptions} [options]
  * @returns {import("../index.d.ts").Store}
  */
-export function kvStore(namespace, { cacheTtl = FRESHEST } = {}) {
+export function kvStore(namespace, options = {}) {
+  checkStoreOf(namespace, ["getWithMetadata"], EXPECTED, options, ["cacheTtl"]);
+  const { cacheTtl = FRESHEST } = options;
   /** @param {string} partition @param {string} name @param {number} cacheTtl */
   async function read(partition, name, cacheTtl) {
     check(partition, name);

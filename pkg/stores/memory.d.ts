@@ -23,5 +23,7 @@ export interface MemoryStore extends Store {
  *
  * const issuer = createIssuer({ baseUrl: "http://localhost", masterKey, store: memoryStore() });
  * ```
+ *
+ * @throws {TypeError} for an option that is not known
  */
 export declare function memoryStore(options?: MemoryStoreOptions): MemoryStore;

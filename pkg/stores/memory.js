@@ -1,5 +1,7 @@
 // The store in this process's memory: exact, atomic, gone with it.
 
+import { checkStoreOptions } from "../options.js";
+
 /** Writes after which what has expired is removed: a process that serves for months has no other end. */
 const SWEEP = 1000;
 
@@ -7,7 +9,9 @@ const SWEEP = 1000;
  * @param {import("./memory.d.ts").MemoryStoreOptions} [options]
  * @returns {import("./memory.d.ts").MemoryStore}
  */
-export function memoryStore({ entries = [] } = {}) {
+export function memoryStore(options = {}) {
+  checkStoreOptions(options, ["entries"]);
+  const { entries = [] } = options;
   /** @type {Map<string, { value: string, version: string, expiresAt: number | null }>} */
   const stored = new Map();
   let writes = 0;

@@ -44,7 +44,8 @@ export interface PostgresStore extends Store {
  * The pool stays the application's. Give it time limits, lest a server that has gone keeps requests
  * waiting, and listen to its `error`: without, an idle connection that breaks ends the process.
  *
- * @throws {TypeError} if a schema or table cannot be called so
+ * @throws {TypeError} if it is no pool, if a schema or table cannot be called so, or for an option that is
+ * not known
  *
  * @example
  * ```js

@@ -1,7 +1,11 @@
 // The store on PostgreSQL, through the application's own pool of `pg`. A single write is one statement, a
 // commit is one transaction, both under READ COMMITTED: what they depend on, they lock.
 
+import { checkStoreOf } from "../options.js";
 import * as sql from "./sql.js";
+
+const EXPECTED =
+  "postgresStore takes a pool of the package `pg`: `postgresStore(new Pool({ connectionString }))`";
 
 /** Transactions that PostgreSQL took back in favour of others are made again, so often. */
 const TRIES = 5;
@@ -14,7 +18,9 @@ const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]{0,47}$/;
 /** @typedef {import("../index.d.ts").StoreWrite} Write */
 
 /** @type {typeof import("./postgres.d.ts").postgresStore} */
-export function postgresStore(pool, { schema, table = sql.TABLE } = {}) {
+export function postgresStore(pool, options = {}) {
+  checkStoreOf(pool, ["query", "connect"], EXPECTED, options, ["schema", "table"]);
+  const { schema, table = sql.TABLE } = options;
   const text = statements(schema, table);
   const sweeps = new sql.Sweeps();
 

@@ -69,7 +69,8 @@ export interface RedisStoreOptions {
  * const issuer = createIssuer({ baseUrl, masterKey, store: redisStore(client) });
  * ```
  *
- * @throws `TypeError` if the prefix has a `{` or `}` in it
+ * @throws `TypeError` if it is no client of `redis`, if the prefix has a `{` or `}` in it, or for an option that
+ * is not known
  */
 export declare function redisStore(
   client: RedisClient,

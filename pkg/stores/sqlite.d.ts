@@ -37,7 +37,8 @@ export interface SqliteStore extends Store {
  *
  * @param source a path, `":memory:"`, a `file:` URL, or a connection. A connection should be the store's
  * alone: it is set to WAL and `synchronous = FULL`, and left open by `close`.
- * @throws what SQLite throws if the file cannot be opened, or is something else
+ * @throws what SQLite says, with the path, if the file cannot be opened, or is something else
+ * @throws {TypeError} for anything else, such as no path, and for an option that is not known
  *
  * @example
  * ```js

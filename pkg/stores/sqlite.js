@@ -3,7 +3,10 @@
 
 import { closeSync, openSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
+import { checkStoreOf } from "../options.js";
 import * as sql from "./sql.js";
+
+const EXPECTED = "sqliteStore takes a path, `:memory:`, a `file:` URL or a connection of `node:sqlite`";
 
 /** Milliseconds for which SQLite waits for a lock by itself, and with it the whole process. */
 const BLOCKING = 20;
@@ -27,11 +30,43 @@ const REMOVE = `DELETE FROM ${sql.TABLE} WHERE partition = ? AND name = ?`;
  * @property {(error: unknown) => void} reject
  */
 
+/**
+ * A new file is its owner's alone, and so are those that SQLite makes beside it, which take its mode.
+ * @param {string | URL} source @returns {Database}
+ */
+function opened(source) {
+  // Not what SQLite takes for an address, or for memory.
+  if (source instanceof URL ? source.search === "" : !/^(?:file:.*|:memory:)?$/s.test(source)) {
+    try {
+      // Only if there is none: to close a file takes SQLite's locks on it away.
+      closeSync(openSync(source, "wx", 0o600));
+    } catch {
+      // It is there already; if it cannot be made, SQLite says so.
+    }
+  }
+  try {
+    return new DatabaseSync(source);
+  } catch (error) {
+    throw withPath(error, source);
+  }
+}
+
+/** SQLite does not say which file it is. @param {unknown} error @param {string | URL} source */
+function withPath(error, source) {
+  if (!(error instanceof Error)) return error;
+  const { code, errcode } = /** @type {{ code?: unknown, errcode?: unknown }} */ (error);
+  return Object.assign(new Error(`${error.message}: ${source}`, { cause: error }), { code, errcode });
+}
+
 /** @type {typeof import("./sqlite.d.ts").sqliteStore} */
-export function sqliteStore(source, { busyTimeout = 5000 } = {}) {
-  const own = typeof source === "string" || source instanceof URL;
+export function sqliteStore(source, options = {}) {
+  // An empty path would be a file that is gone with the process: what nobody has set is no path.
+  const own = (typeof source === "string" && source !== "") || source instanceof URL;
+  const methods = own ? [] : ["exec", "prepare"];
+  checkStoreOf(own ? {} : source, methods, EXPECTED, options, ["busyTimeout"]);
+  const { busyTimeout = 5000 } = options;
   /** @type {Database} */
-  const database = own ? open(source) : source;
+  const database = own ? opened(source) : /** @type {Database} */ (source);
   const sweeps = new sql.Sweeps();
   /** @type {Statements | undefined} */
   let statements;
@@ -41,7 +76,7 @@ export function sqliteStore(source, { busyTimeout = 5000 } = {}) {
     // If another process is just making the same file, the first call tries again.
     if (!isBusy(error)) {
       if (own) database.close();
-      throw error;
+      throw own ? withPath(error, source) : error;
     }
   }
 
@@ -137,23 +172,6 @@ export function sqliteStore(source, { busyTimeout = 5000 } = {}) {
       if (own) database.close();
     },
   };
-}
-
-/**
- * A new file is its owner's alone, and so are those that SQLite makes beside it, which take its mode.
- * @param {string | URL} source @returns {Database}
- */
-function open(source) {
-  // Not what SQLite takes for an address, or for memory.
-  if (source instanceof URL ? source.search === "" : !/^(?:file:.*|:memory:)?$/s.test(source)) {
-    try {
-      // Only if there is none: to close a file takes SQLite's locks on it away.
-      closeSync(openSync(source, "wx", 0o600));
-    } catch {
-      // It is there already; if it cannot be made, SQLite says so.
-    }
-  }
-  return new DatabaseSync(source);
 }
 
 /**

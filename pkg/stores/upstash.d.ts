@@ -41,7 +41,8 @@ export interface UpstashStoreOptions {
  * const store = upstashStore(Redis.fromEnv(env, { signal: () => AbortSignal.timeout(5000) }));
  * ```
  *
- * @throws `TypeError` if the prefix has a `{` or `}` in it
+ * @throws `TypeError` if it is no client of `@upstash/redis`, if the prefix has a `{` or `}` in it, or for an option that
+ * is not known
  */
 export declare function upstashStore(
   client: UpstashClient,

@@ -1,9 +1,15 @@
 // The store on Upstash Redis, over its REST client. How the records lie there is redis-records.js.
 
+import { checkStoreOf } from "../options.js";
 import { redisRecords } from "./redis-records.js";
 
+const EXPECTED =
+  "upstashStore takes a client of the package `@upstash/redis`: `upstashStore(new Redis({ url, token }))`";
+
 /** @type {typeof import("./upstash.d.ts").upstashStore} */
-export function upstashStore(client, { prefix = "edgemint:" } = {}) {
+export function upstashStore(client, options = {}) {
+  checkStoreOf(client, ["evalsha", "eval"], EXPECTED, options, ["prefix"]);
+  const { prefix = "edgemint:" } = options;
   return redisRecords(async (by, script, keys, args) => {
     try {
       if (by === "digest") return await client.evalsha(script, keys, args);

@@ -2,9 +2,14 @@
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:http";
+import { createServer as createSecureServer } from "node:https";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { Client, bootstrap, requestToken } from "../../pkg/cli/client.js";
+import { certificateIn } from "../../pkg/serve/certificate.js";
 
 /**
  * Runs `act` against a server that answers tokens, and everything else from `answers`, one after another.
@@ -68,6 +73,25 @@ test("an edit is not sent again if nobody knows what became of it", () =>
     assert.equal(seen.length, 1);
     assert.equal(seen[0].headers["if-match"], '"1"');
   }));
+
+test("a certificate that nobody has signed is told with what makes Node trust it", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "edgemint-"));
+  const paths = await certificateIn(folder);
+  const [cert, key] = await Promise.all([readFile(paths.certificate), readFile(paths.key)]);
+  const server = createSecureServer({ cert, key }).listen(0, "127.0.0.1");
+  try {
+    await once(server, "listening");
+    const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+    const url = `https://127.0.0.1:${port}`;
+    const client = new Client({ url, tenant: "t", clientId: "c", clientSecret: "s" }, () => {});
+    const expected = { code: "network", message: /certificate/, hint: /NODE_EXTRA_CA_CERTS/ };
+    await assert.rejects(client.request("PATCH", "/tenant", { body: {} }), expected);
+  } finally {
+    server.closeAllConnections();
+    server.close();
+    await rm(folder, { recursive: true });
+  }
+});
 
 test("a service that refuses for long is not waited for, and the line says how long it refuses", async () => {
   /** @type {import("node:http").IncomingMessage[]} */

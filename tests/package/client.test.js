@@ -360,11 +360,26 @@ describe("what cannot be repeated", () => {
       { origins: ["orders.example.com"] },
       { origins: ["http://orders.example.com"] },
       { origins: ["https://orders.example.com/orders"] },
+      { fetch: {} },
+      { scopes: "api://orders/.default" },
     ]) {
       const expected = { name: "EdgemintError", code: "invalid_options" };
       assert.throws(() => sourceWith(/** @type {any} */ (options)), expected, JSON.stringify(options));
     }
   });
+});
+
+test("a misspelled option is told with the right one, and a certificate with its code", async () => {
+  const misspelled = /** @type {any} */ ({ clientSecert: "x" });
+  assert.throws(() => sourceWith(misspelled), { message: "unknown option `clientSecert`; did you mean `clientSecret`?" });
+  assert.throws(() => tokenSource(/** @type {any} */ (undefined)), { code: "invalid_options", message: /missing/ });
+  const cause = Object.assign(new Error("self-signed"), { code: "DEPTH_ZERO_SELF_SIGNED_CERT" });
+  const fetch = async () => Promise.reject(new TypeError("fetch failed", { cause }));
+  const { code, message } = await failure(sourceWith({ clock: handClock(), deadline: 1, fetch }).token());
+  assert.equal(code, "unavailable");
+  assert.match(message, /fetch failed \(DEPTH_ZERO_SELF_SIGNED_CERT\)/);
+  const slash = await failure(sourceWith({ issuer: `${world.issuer}/` }).token());
+  assert.match(slash.message, /another issuer: .*without the \/ at the end/);
 });
 
 test("no secret and no token is in an error, or in what a source shows of itself", async () => {

@@ -145,7 +145,10 @@ for (const [platform, conditions] of Object.entries(PLATFORMS)) {
   describe(`bundled for ${platform}`, () => {
     test("a store brings no wasm, and nothing of the service", async () => {
       const store = 'import { memoryStore } from "edgemint/stores/memory"; console.log(memoryStore());';
-      assert.deepEqual(await bundled(store, conditions), { files: ["stores/memory.js"], outside: [] });
+      assert.deepEqual(await bundled(store, conditions), {
+        files: ["options.js", "stores/memory.js"],
+        outside: [],
+      });
     });
 
     test("whoever imports a thing and does not use it pays nothing", async () => {

@@ -3,7 +3,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { EdgemintError, createIssuer } from "edgemint";
+import { d1Store } from "edgemint/stores/d1";
+import { denoKvStore } from "edgemint/stores/deno-kv";
+import { directoryStore } from "edgemint/stores/directory";
+import { kvStore } from "edgemint/stores/kv";
 import { memoryStore } from "edgemint/stores/memory";
+import { postgresStore } from "edgemint/stores/postgres";
+import { redisStore } from "edgemint/stores/redis";
+import { upstashStore } from "edgemint/stores/upstash";
 import { RequestCall } from "../../pkg/issuer.js";
 import { Engine } from "../../pkg/wasm/edgemint.js";
 import { MASTER_KEY, register, tokenRequest } from "../workerd/world.js";
@@ -282,6 +289,16 @@ describe("createIssuer refuses", () => {
     ["one with a space in it", { bootstrapSecret: `${"s".repeat(32)} s` }, "invalid_bootstrap_secret"],
     ["one that is too long", { bootstrapSecret: "s".repeat(1025) }, "invalid_bootstrap_secret"],
     ["no store", { store: /** @type {any} */ (undefined) }, "invalid_options"],
+    ["the address of a store", { store: /** @type {any} */ ("sqlite:x") }, "invalid_options"],
+    ["what makes a store", { store: /** @type {any} */ (memoryStore) }, "invalid_options"],
+    ["an object that is no store", { store: /** @type {any} */ ({ guarantees: {} }) }, "invalid_options"],
+    ["grants that are no store", { grants: /** @type {any} */ (true) }, "invalid_options"],
+    ["grants that are not there", { grants: /** @type {any} */ (null) }, "invalid_options"],
+    ["a sink that is no function", { onEvent: /** @type {any} */ ({}) }, "invalid_options"],
+    ["claims that are no function", { claims: /** @type {any} */ (5) }, "invalid_options"],
+    ["an address that is no function", { clientAddress: /** @type {any} */ ("") }, "invalid_options"],
+    ["a limiter that is no function", { rateLimit: /** @type {any} */ ({}) }, "invalid_options"],
+    ["an administration that is none", { administration: /** @type {any} */ (true) }, "invalid_options"],
   ])) {
     test(name, () => {
       assert.throws(
@@ -289,6 +306,44 @@ describe("createIssuer refuses", () => {
         (error) => error instanceof EdgemintError && error.code === code && error.message.length > 10,
       );
     });
+  }
+});
+
+test("createIssuer names the option that was meant, before it looks at the others", () => {
+  for (const [given, meant] of [
+    ["cacheTTL", "cacheTtl"],
+    ["claim", "claims"],
+    ["bootstrapSecert", "bootstrapSecret"],
+    ["clientAdress", "clientAddress"],
+    ["masterkey", "masterKey"],
+    ["baseURL", "baseUrl"],
+  ]) {
+    const message = `unknown option \`${given}\`; did you mean \`${meant}\`?`;
+    const make = () => createIssuer(/** @type {any} */ ({ [given]: undefined }));
+    assert.throws(make, { name: "EdgemintError", code: "invalid_options", message });
+  }
+  const none = /** @type {any} */ (undefined);
+  assert.throws(() => createIssuer(none), { code: "invalid_options", message: "options are missing" });
+  assert.throws(() => issuerWith({ store: none }), { message: /memoryStore\(\)/ });
+});
+
+test("stores refuse at once what they cannot work with, and say what they take", () => {
+  for (const [make, expected] of /** @type {[() => unknown, RegExp][]} */ ([
+    [() => redisStore(/** @type {any} */ ("redis://x")), /a client of the package `redis`/],
+    [() => upstashStore(/** @type {any} */ ("url")), /a client of the package `@upstash\/redis`/],
+    [() => postgresStore(/** @type {any} */ ({ connectionString: "x" })), /a pool of the package `pg`/],
+    [() => d1Store(/** @type {any} */ ({})), /a D1 binding/],
+    [() => d1Store(/** @type {any} */ (undefined)), /a D1 binding/],
+    [() => denoKvStore(/** @type {any} */ ("x")), /Deno\.openKv/],
+    [() => kvStore(/** @type {any} */ (undefined)), /a KV namespace binding/],
+    [() => directoryStore(/** @type {any} */ ({ kv: undefined })), /a KV namespace binding/],
+    [() => directoryStore(/** @type {any} */ (undefined)), /options are missing/],
+    [() => memoryStore(/** @type {any} */ ({ entires: [] })), /did you mean `entries`/],
+    [() => kvStore(/** @type {any} */ ({ getWithMetadata() {} }), /** @type {any} */ ({ cacheTTL: 60 })), /did you mean `cacheTtl`/],
+    [() => postgresStore(/** @type {any} */ ({ query() {}, connect() {} }), /** @type {any} */ ({ tabel: "x" })), /did you mean `table`/],
+    [() => redisStore(/** @type {any} */ ({ eval() {}, evalSha() {} }), /** @type {any} */ ({ timeOut: 1 })), /did you mean `timeout`/],
+  ])) {
+    assert.throws(make, (error) => error instanceof TypeError && expected.test(error.message), `${expected}`);
   }
 });
 

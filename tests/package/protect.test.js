@@ -192,6 +192,8 @@ for (const [name, start] of Object.entries(FRAMEWORKS)) {
           assert.deepEqual([status, answered["www-authenticate"]], [400, 'Bearer error="invalid_request"']);
         }
       }
+      const empty = await api.call("/orders", [authorization("Bearer")]);
+      assert.deepEqual([empty.status, empty.headers["www-authenticate"]], [400, 'Bearer error="invalid_request"']);
       const { status } = await api.call("/orders", [authorization(`Bearer ${token} ${token}`)]);
       assert.equal(status, 400);
     });
@@ -378,7 +380,10 @@ describe("a token of a user's session", () => {
     await Promise.all(Array.from({ length: 20 }, () => outcome(remembering, issued)));
     assert.deepEqual(world.served.heard, []);
     await world.sessions.endUser({ tenant, subject: "ada" });
-    assert.equal((await outcome(guard, issued)).code, "invalid_token");
+    const ended = await outcome(guard, issued);
+    assert.equal(ended.code, "invalid_token");
+    const reason = `the token is not active: it is revoked or has ended, or ${clientId} may not introspect this API`;
+    assert.equal(ended.message, reason);
     assert.equal((await outcome(plain, issued)).sub, "ada");
     assert.equal((await outcome(remembering, issued)).sub, "ada");
     await withClock(async () => {
@@ -393,7 +398,10 @@ describe("a token of a user's session", () => {
     const users = await startLogin(new URL(world.served.url), login, tenant);
     const { access_token } = await users.signIn(client, "bob");
     const wrong = protect({ issuer, audience, introspection: { clientId, clientSecret: "wrong" } });
-    assert.equal((await outcome(wrong, access_token)).code, "unavailable");
+    const unknown = await outcome(wrong, access_token);
+    assert.equal(unknown.code, "unavailable");
+    assert.match(unknown.message, /invalid_client.*introspection\.clientSecret/);
+    assert.ok(!inspect(unknown, { depth: 9 }).includes(access_token));
     const guard = protect({ issuer, audience, introspection: { clientId, clientSecret: secret } });
     world.served.instead = ({ url }) => (url.endsWith("introspect") ? "hang up" : undefined);
     try {
@@ -677,6 +685,17 @@ describe("the issuer's keys", () => {
   });
 });
 
+test("an issuer that is one but for a slash, or cannot be reached, is told as the reason", async () => {
+  const { code, message } = await outcome(protect({ issuer: `${world.issuer}/`, audience }), token);
+  assert.equal(code, "unavailable");
+  const [expected, got] = [`${world.issuer}/`, world.issuer];
+  assert.ok(message.endsWith(`the metadata of ${expected} says that it is of ${got}: give \`issuer\` without the / at the end`), message);
+  const cause = Object.assign(new Error("self-signed certificate"), { code: "DEPTH_ZERO_SELF_SIGNED_CERT" });
+  const failing = async () => Promise.reject(new TypeError("fetch failed", { cause }));
+  const refused = await outcome(protect({ issuer: world.issuer, audience, fetch: failing }), token);
+  assert.match(refused.message, /fetch failed \(DEPTH_ZERO_SELF_SIGNED_CERT\)$/);
+});
+
 test("the operator hears why a request was refused, and the caller does not", async () => {
   /** @type {[string, string, string][]} */
   const heard = [];
@@ -766,6 +785,43 @@ test("options that would protect nothing are refused at once", () => {
   assert.throws(() => protect(good).with({ roles: [] }), { code: "invalid_options" });
 });
 
+test("a misspelled option lets nobody through, whatever the framework", () => {
+  const good = { issuer: world.issuer, audience };
+  const introspection = { clientId: "a", clientSecret: "b" };
+  for (const make of /** @type {any[]} */ ([protect, honoGuard, expressGuard, fastifyGuard])) {
+    const guard = make(good);
+    for (const [options, message] of /** @type {[object, RegExp][]} */ ([
+      [{ role: "A" }, /^unknown option `role`; did you mean `roles`\?$/],
+      [{ scope: "A" }, /did you mean `scopes`/],
+      [{ introspetion: introspection }, /did you mean `introspection`/],
+      [{ clockTollerance: 1 }, /did you mean `clockTolerance`/],
+      [{ JWKSURI: "https://a.example" }, /did you mean `jwksUri`/],
+      [{ zzz: undefined }, /^unknown option `zzz`; known are issuer, audience, /],
+      [{ introspection: { ...introspection, cacheTTL: 1 } }, /`introspection.cacheTTL`; did you mean `introspection.cacheTtl`/],
+      [{ introspection: "a" }, /introspection is not an object/],
+      [{ roles: { any: ["A"], al: ["B"] } }, /`roles.al`; did you mean `roles.all`/],
+      [{ onRefusal: {} }, /onRefusal is a function/],
+      [{ fetch: "https://a.example" }, /fetch is a function/],
+    ])) {
+      const expected = { name: "EdgemintError", code: "invalid_options", message };
+      assert.throws(() => make({ ...good, ...options }), expected, JSON.stringify(options));
+    }
+    for (const [requirement, message] of /** @type {[unknown, RegExp][]} */ ([
+      [{ role: "A" }, /^unknown option `role`; did you mean `roles`\?$/],
+      [{ roles: "A", scope: "B" }, /did you mean `scopes`/],
+      ["A", /^with needs roles or scopes/],
+      [["A"], /^with needs roles or scopes/],
+      [undefined, /^with needs roles or scopes/],
+      [null, /^with needs roles or scopes/],
+      [{}, /^with needs roles or scopes/],
+      [{ roles: undefined }, /^with needs roles or scopes/],
+    ])) {
+      const expected = { name: "EdgemintError", code: "invalid_options", message };
+      assert.throws(() => guard.with(requirement), expected, JSON.stringify(requirement));
+    }
+  }
+});
+
 test("an entry loads what it is on top of, and neither the wasm nor the command line", async () => {
   const expected = {
     protect: ["jose"],
@@ -786,7 +842,7 @@ test("an entry loads what it is on top of, and neither the wasm nor the command 
     const names = urls.map((url) => /\/node_modules\/([^/]+)\//.exec(url)?.[1] ?? "edgemint");
     assert.deepEqual([...new Set(names)].sort(), ["edgemint", ...packages], entry);
     const own = urls.filter((_, index) => names[index] === "edgemint").map((url) => url.split("/pkg/")[1]);
-    const allowed = /^(?:protect\/\w+|client|errors|single-flight|urls)\.js$/;
+    const allowed = /^(?:protect\/\w+|client|errors|options|single-flight|urls)\.js$/;
     assert.deepEqual(own.filter((path) => !allowed.test(path)), [], entry);
   }
 });

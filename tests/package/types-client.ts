@@ -21,6 +21,13 @@ void fetched;
 tokenSource({ ...application, fetch });
 tokenSource({ ...application, clientSecret: async () => "b", resource: "api://orders" });
 
+// What comes out of the environment may be missing, and is refused when it is.
+tokenSource({
+  ...application,
+  clientId: process.env.CLIENT_ID,
+  clientSecret: process.env.CLIENT_SECRET,
+});
+
 // @ts-expect-error a secret is needed
 tokenSource({ issuer: "https://auth.example.com/contoso", clientId: "a" });
 // @ts-expect-error one of two ways

@@ -54,6 +54,16 @@ protect({ issuer: "https://auth.example.com/contoso" });
 // @ts-expect-error symmetric algorithms are not for a public API
 protect({ ...options, algorithms: ["HS256"] });
 
+// What comes out of the environment may be missing, and is refused when it is.
+const { CLIENT_ID: clientId, CLIENT_SECRET: clientSecret } = process.env;
+protect({ ...options, introspection: { clientId, clientSecret } });
+// @ts-expect-error a secret is needed
+protect({ ...options, introspection: { clientId } });
+// @ts-expect-error it is called `roles`
+guard.with({ role: "Orders.Read.All" });
+// @ts-expect-error a requirement is an object
+guard.with("Orders.Read.All");
+
 // Handlers keep what the platform passes.
 const handler = guard.handler((request, token) => {
   expectTypeOf(request).toEqualTypeOf<Request>();

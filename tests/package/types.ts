@@ -40,6 +40,16 @@ createIssuer({
   clientAddress,
   rateLimit: rateLimiter(failures),
 });
+// What comes out of the environment may be missing, and is refused when it is.
+createIssuer({
+  baseUrl: "https://a.example",
+  masterKey: process.env.MASTER_KEY,
+  previousMasterKey: process.env.PREVIOUS_MASTER_KEY,
+  bootstrapSecret: process.env.BOOTSTRAP_SECRET,
+  store,
+});
+// @ts-expect-error a master key is required
+createIssuer({ baseUrl: "https://a.example", store });
 // What the claims hook is told depends on the grant.
 createIssuer({
   baseUrl: "https://a.example",

@@ -87,8 +87,20 @@ describe("the store in SQLite", { concurrency: 2 }, () => {
   test("does not start over what is no database, or cannot be opened", () => {
     const file = newFile();
     writeFileSync(file, "something else".repeat(1000));
-    assert.throws(() => sqliteStore(file), /not a database/);
-    assert.throws(() => sqliteStore(join(folder, "missing", "file.db")), /unable to open/);
+    assert.throws(() => sqliteStore(file), { message: `file is not a database: ${file}` });
+    const missing = join(folder, "missing", "file.db");
+    assert.throws(() => sqliteStore(missing), {
+      message: `unable to open database file: ${missing}`,
+      code: "ERR_SQLITE_ERROR",
+    });
+  });
+
+  test("takes nothing that is no file and no connection", () => {
+    for (const wrong of /** @type {any[]} */ ([undefined, "", null, 5, {}, { filename: "a.db" }])) {
+      assert.throws(() => sqliteStore(wrong), { name: "TypeError", message: /takes a path/ });
+    }
+    const options = /** @type {any} */ ({ busyTimout: 1 });
+    assert.throws(() => sqliteStore(":memory:", options), { message: /did you mean `busyTimeout`/ });
   });
 
   test("one of several processes creates a record, all of which make the file at once", async () => {
