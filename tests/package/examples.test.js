@@ -97,10 +97,15 @@ describe("examples/api.js", () => {
     const more = { ...JSON.parse(Buffer.from(claims, "base64url").toString()), roles: ["Orders.Write.All"] };
     const altered = Buffer.from(JSON.stringify(more)).toString("base64url");
     const unsigned = Buffer.from('{"alg":"none","typ":"at+jwt"}').toString("base64url");
-    for (const bad of ["", "x", `${header}.${altered}.${signature}`, `${unsigned}.${claims}.`]) {
+    for (const bad of ["x", `${header}.${altered}.${signature}`, `${unsigned}.${claims}.`]) {
       const { status, challenge } = await call("GET", `Bearer ${bad}`);
       assert.deepEqual([status, challenge], [401, 'Bearer error="invalid_token"'], bad);
     }
+  });
+
+  test("a scheme without a token is 400 invalid_request (r46)", async () => {
+    const { status, challenge } = await call("GET", "Bearer ");
+    assert.deepEqual([status, challenge], [400, 'Bearer error="invalid_request"']);
   });
 
   test("a token of the same issuer for another API is 401 invalid_token (r46)", async () => {
