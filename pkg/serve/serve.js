@@ -82,18 +82,18 @@ export async function serve(argv, env) {
     ready.resolve(issuer);
     answer = (request) => issuer.fetch(request, context);
     const started = { url: origin, port, store: opened.kind, tenant, certificate };
-    // Whoever reads that it has started may stop it at once.
+    // Whoever reads that it has started may send signals at once.
     const stopped = stopSignal();
-    tellLog("done", "started", { ...started, version, runtime: RUNTIME });
-    let removeFacts =
-      facts !== undefined && argv.facts !== undefined ? writeFacts(argv.facts, facts) : () => {};
-    greet(argv, { ...started, made, facts, oneTime });
+    let removeFacts = () => {};
     reloading(served, argv.directory, async (made) => {
       if (argv.facts === undefined) showSecrets(made);
       else if (served !== undefined) {
         removeFacts = writeFacts(argv.facts, await served.facts(origin, certificate));
       }
     });
+    tellLog("done", "started", { ...started, version, runtime: RUNTIME });
+    if (facts !== undefined && argv.facts !== undefined) removeFacts = writeFacts(argv.facts, facts);
+    greet(argv, { ...started, made, facts, oneTime });
     const stopMaintaining = maintaining(issuer, tellLog);
     const signal = await stopped;
     removeFacts();
