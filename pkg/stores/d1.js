@@ -3,6 +3,7 @@
 // asks by itself whether the expectations hold.
 
 import { checkStoreOf } from "../options.js";
+import { byCommit } from "./single.js";
 import * as sql from "./sql.js";
 
 const EXPECTED = "d1Store takes a D1 binding, such as `env.DB`: see `d1_databases` of wrangler";
@@ -56,19 +57,10 @@ export function d1Store(database) {
     };
   }
 
-  /** @param {string} partition @param {import("../index.d.ts").StoreWrite} write */
-  async function single(partition, write) {
-    const { versions } = await commit(partition, [write]);
-    return versions?.[0] ?? null;
-  }
-
   return {
     guarantees: { atomic: true, readYourWrites: true },
     commit,
-    put: (partition, name, value, expected, expiresAt) =>
-      single(partition, { name, value, expected, expiresAt }),
-    delete: (partition, name, expected) =>
-      single(partition, { name, value: null, expected, expiresAt: null }),
+    ...byCommit(commit),
 
     async prepare() {
       await database.batch([database.prepare(sql.CREATE_TABLE), database.prepare(sql.CREATE_INDEX)]);

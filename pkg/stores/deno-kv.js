@@ -5,6 +5,7 @@
 import { checkStoreOf } from "../options.js";
 import { isWithin } from "./cursor.js";
 import { check } from "./names.js";
+import { byCommit } from "./single.js";
 
 const EXPECTED = "denoKvStore takes an open database: `denoKvStore(await Deno.openKv(path))`";
 
@@ -100,12 +101,6 @@ export function denoKvStore(kv, options = {}) {
     return atomic.set(key, stored, options);
   }
 
-  /** @param {string} partition @param {import("../index.d.ts").StoreWrite} write */
-  async function write(partition, write) {
-    const { versions } = await commit(partition, [write]);
-    return versions?.[0] ?? null;
-  }
-
   return {
     guarantees: { atomic: true, readYourWrites: true },
 
@@ -125,11 +120,7 @@ export function denoKvStore(kv, options = {}) {
       }
     },
 
-    put: (partition, name, value, expected, expiresAt) =>
-      write(partition, { name, value, expected, expiresAt }),
-
-    delete: (partition, name, expected) =>
-      write(partition, { name, value: null, expected, expiresAt: null }),
+    ...byCommit(commit),
 
     commit,
 

@@ -13,6 +13,7 @@
 
 import { isWithin } from "./cursor.js";
 import { check } from "./names.js";
+import { byCommit } from "./single.js";
 
 /** Seconds by which the clocks of Redis and of any of its callers may differ. */
 const GRACE = 600;
@@ -163,12 +164,6 @@ export function redisRecords(run, prefix) {
     return { versions: writes.map(({ expected }, at) => versions[at] || (expected ?? "")) };
   }
 
-  /** @param {string} partition @param {import("../index.d.ts").StoreWrite} write */
-  async function write(partition, write) {
-    const { versions } = await commit(partition, [write]);
-    return versions?.[0] ?? null;
-  }
-
   return {
     guarantees: { atomic: true, readYourWrites: true },
 
@@ -180,11 +175,7 @@ export function redisRecords(run, prefix) {
       return { value: text.slice(space + 1), version: text.slice(0, space) };
     },
 
-    put: (partition, name, value, expected, expiresAt) =>
-      write(partition, { name, value, expected, expiresAt }),
-
-    delete: (partition, name, expected) =>
-      write(partition, { name, value: null, expected, expiresAt: null }),
+    ...byCommit(commit),
 
     commit,
 

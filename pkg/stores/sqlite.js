@@ -4,6 +4,7 @@
 import { closeSync, openSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { checkStoreOf } from "../options.js";
+import { byCommit } from "./single.js";
 import * as sql from "./sql.js";
 
 const EXPECTED = "sqliteStore takes a path, `:memory:`, a `file:` URL or a connection of `node:sqlite`";
@@ -137,19 +138,10 @@ export function sqliteStore(source, options = {}) {
       }),
     );
 
-  /** @param {string} partition @param {Write} write */
-  async function single(partition, write) {
-    const { versions } = await commit(partition, [write]);
-    return versions?.[0] ?? null;
-  }
-
   return {
     guarantees: { atomic: true, readYourWrites: true },
     commit,
-    put: (partition, name, value, expected, expiresAt) =>
-      single(partition, { name, value, expected, expiresAt }),
-    delete: (partition, name, expected) =>
-      single(partition, { name, value: null, expected, expiresAt: null }),
+    ...byCommit(commit),
 
     async get(partition, name) {
       sql.check(partition, name);
