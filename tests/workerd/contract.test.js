@@ -2,20 +2,13 @@
 // builds a copy of the package whose wasm has the suite in it.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
-import { runContract } from "./suite.js";
+import { contract } from "../stores/contract.js";
 import { root, startDirectories, startObjects, startWorker } from "./world.js";
 
 const copy = new URL("target/contract/pkg/", root);
-const { Driver } = await import(new URL("driver.js", copy).href);
-const { OutcomeCall } = await import(new URL("issuer.js", copy).href);
 const { memoryStore } = await import(new URL("stores/memory.js", copy).href);
 const { kvStore } = await import(new URL("stores/kv.js", copy).href);
-const module = new WebAssembly.Module(readFileSync(new URL("wasm/edgemint_bg.wasm", copy)));
-
-/** @param {import("../../pkg/index.d.ts").Store} store */
-const contract = (store) => runContract({ Driver, OutcomeCall, module }, store);
 
 const ALWAYS = [
   "what is written is read back",
