@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use wasm_bindgen_cli_support::Bindgen;
 
-use crate::run::{command, root, run};
+use crate::run::{command, root, run, write};
 use crate::setup::step;
 
 /// The wasm features that every runtime we serve has, named so that wasm-opt adds no other.
@@ -39,7 +39,7 @@ enum Profile {
 }
 
 /// A module of the package: docs/decisions/0009.
-struct Module {
+pub(crate) struct Module {
     /// Of its files, in `pkg/wasm`.
     name: &'static str,
     feature: &'static str,
@@ -51,7 +51,7 @@ struct Module {
     budget: usize,
 }
 
-const TOKENS: Module = Module {
+pub(crate) const TOKENS: Module = Module {
     name: "edgemint",
     feature: "tokens",
     profile: "release",
@@ -176,12 +176,15 @@ fn build(module: &Module, profile: Profile, features: &str, out: &Path) -> Resul
         .reset_state_function(true);
     // The entries of pkg/ bring the module; nothing is fetched behind the runtime's back.
     bindgen.omit_default_module_path(true);
-    // wasm-opt orders the functions by their names, and leaves the names out.
+    // wasm-opt orders the functions by their names; then they are left out.
     bindgen.remove_producers_section(true);
     bindgen.generate(out).context("wasm-bindgen failed")?;
     let wasm = out.join(format!("{}_bg.wasm", module.name));
     if profile == Profile::Release {
         optimise(&wasm)?;
+        let built = fs::read(&wasm)?;
+        write(&named(module), &built)?;
+        write(&wasm, without_names(&built)?)?;
     }
     measure(&wasm)
 }
@@ -199,10 +202,43 @@ fn release_flags(inlining: u8) -> String {
 
 fn optimise(wasm: &Path) -> Result<()> {
     let path = wasm.to_string_lossy().into_owned();
-    let mut arguments = vec![path.as_str(), "-o", path.as_str(), "-O3"];
+    let mut arguments = vec![path.as_str(), "-o", path.as_str(), "-O3", "--debuginfo"];
     arguments.extend(FEATURES);
     arguments.extend(COMPRESSIBLE);
     run(command("wasm-opt", &arguments))
+}
+
+/// What ships, with the names of its functions: `cargo xtask bench counts` tells what is whose by them.
+pub(crate) fn named(module: &Module) -> PathBuf {
+    root()
+        .join("target/named")
+        .join(format!("{}.wasm", module.name))
+}
+
+/// The wasm without its section of names, every other byte as it is.
+fn without_names(wasm: &[u8]) -> Result<Vec<u8>> {
+    const MALFORMED: &str = "what wasm-opt wrote is no wasm";
+    let (head, mut rest) = wasm.split_at_checked(8).context(MALFORMED)?;
+    let mut kept = head.to_owned();
+    while let Some((id, after)) = rest.split_first() {
+        let (size, content) = unsigned(after).context(MALFORMED)?;
+        let length = rest.len() - content.len() + size;
+        let (section, following) = rest.split_at_checked(length).context(MALFORMED)?;
+        // A custom section begins with its own name, and the length of that.
+        if !(*id == 0 && content.starts_with(b"\x04name")) {
+            kept.extend(section);
+        }
+        rest = following;
+    }
+    Ok(kept)
+}
+
+/// A number in LEB128, and what comes after it.
+fn unsigned(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let end = bytes.iter().take(5).position(|byte| byte & 0x80 == 0)?;
+    let (number, rest) = bytes.split_at_checked(end + 1)?;
+    let digits = number.iter().rev().map(|byte| usize::from(byte & 0x7f));
+    Some((digits.fold(0, |value, digit| value << 7 | digit), rest))
 }
 
 fn measure(wasm: &Path) -> Result<Size> {

@@ -1,6 +1,7 @@
 //! edgemint's developer commands.
 
 mod build;
+mod counts;
 mod run;
 mod serve;
 mod setup;
@@ -49,7 +50,7 @@ enum Command {
     },
     /// Build the wasm that ships into `pkg/wasm` and print its size
     Build,
-    /// Measure the worker against the sign floor, on raw workerd; `bench directory`: a very large tenant
+    /// Measure the worker against the sign floor, on raw workerd; `bench directory`: a very large tenant; `bench counts`: what is the same on every machine
     Bench {
         /// Passed on: --rounds N, --seconds N, --connections N, --json; --applications N
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

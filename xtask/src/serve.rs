@@ -9,7 +9,7 @@ use std::{env, thread};
 use anyhow::{Context, Result, bail};
 
 use crate::run::{command, describe, not_started};
-use crate::{build, setup};
+use crate::{build, counts, setup};
 
 /// Runs the worker until it is stopped.
 pub(crate) fn dev(port: u16, state: &Path, https: bool, release: bool) -> Result<()> {
@@ -39,13 +39,18 @@ pub(crate) fn dev(port: u16, state: &Path, https: bool, release: bool) -> Result
     until_stopped(worker)
 }
 
-/// Runs a benchmark on the wasm that ships: `directory` is that of a very large tenant.
+/// Runs a benchmark on the wasm that ships: `directory` is that of a very large tenant, `counts` what is
+/// the same on every machine.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     setup::build_tools()?;
-    setup::load_generator()?;
+    if arguments.first().is_none_or(|first| first != "counts") {
+        setup::load_generator()?;
+    }
     build::package()?;
+    counts::prepare()?;
     let (script, arguments) = match arguments.split_first() {
         Some((first, rest)) if first == "directory" => ("bench/directory.js", rest),
+        Some((first, rest)) if first == "counts" => ("bench/counts.js", rest),
         _ => ("bench/index.js", arguments),
     };
     let mut bench = command("node", &[script]);

@@ -7,9 +7,9 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 
-use crate::build;
 use crate::run::{command, describe, not_started, output, root};
 use crate::setup::{self, step};
+use crate::{build, counts};
 
 /// A part of the tests.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -32,6 +32,8 @@ pub(crate) enum Suite {
     Stores,
     /// The administration API held to pkg/openapi.json by schemathesis
     Openapi,
+    /// Instructions, allocations and crossings of a request, bytes of the modules: bench/bounds.json
+    Counts,
     /// The npm package: what it holds, and used after installation
     Package,
     /// The packed package on Node, Deno, Bun, workerd and Chromium
@@ -120,8 +122,8 @@ impl Suite {
     /// Whether it tests the wasm that ships.
     fn uses_package(self) -> bool {
         use Suite::{
-            Browser, Clients, Deploy, Examples, Interop, Microsoft, Openapi, Package, Runtimes,
-            Stores, Types, Workerd,
+            Browser, Clients, Counts, Deploy, Examples, Interop, Microsoft, Openapi, Package,
+            Runtimes, Stores, Types, Workerd,
         };
         matches!(
             self,
@@ -130,6 +132,7 @@ impl Suite {
                 | Workerd
                 | Stores
                 | Openapi
+                | Counts
                 | Package
                 | Runtimes
                 | Examples
@@ -167,6 +170,10 @@ impl Suite {
             Self::Openapi => {
                 setup::schemathesis()?;
                 node("tests/openapi/*.test.js")
+            }
+            Self::Counts => {
+                counts::prepare()?;
+                node("tests/counts/*.test.js")
             }
             Self::Package => node("tests/package/*.test.js"),
             Self::Runtimes => {
