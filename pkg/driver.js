@@ -108,6 +108,8 @@ function promises(store) {
 const offers = ({ issuanceEvents = true, rateLimit, claims }) =>
   (issuanceEvents ? 1 : 0) + (rateLimit ? 2 : 0) + (claims ? 4 : 0);
 
+/** @typedef {{ waitUntil(promise: Promise<unknown>): void }} Waiting */
+
 /** Something that waits for an answer of the wasm. @abstract */
 export class Call {
   /** Where the request of it came in, if it has one and that is known. @returns {string | undefined} */
@@ -115,8 +117,54 @@ export class Call {
     return undefined;
   }
 
+  /** What promises to wait for work that goes on after the answer. @returns {Waiting | undefined} */
+  get context() {
+    return undefined;
+  }
+
   /** The instance that it was made to is gone. @param {boolean} _trapped by this very call */
   lost(_trapped) {}
+}
+
+/** What only an issuance has: within a text of it, the quotes would be escaped. */
+const ISSUANCE = '"reason":"token_issued"';
+
+/**
+ * The lines that tell of issuances. Under load, one call of the console writes many of them: each call costs
+ * as much as it takes to make a token's claims, and where logs are stored it has a price.
+ */
+class IssuanceLog {
+  /** Lines at most, in one call. */
+  static MOST = 64;
+  /** Milliseconds that the first of them waits. */
+  static WAIT = 50;
+  /** Milliseconds after which a timer is taken for lost: its request was cancelled. */
+  static PATIENCE = 1000;
+
+  /** @type {string[]} */
+  #lines = [];
+  /** When a flush is due at the latest. */
+  #due = 0;
+
+  /** @param {string} line @param {Call} [call] that it belongs to */
+  add(line, call) {
+    this.#lines.push(line);
+    if (this.#lines.length >= IssuanceLog.MOST) return this.flush();
+    const time = Date.now();
+    if (time < this.#due) return;
+    // Where nobody waits for a timer, the process may be gone by then.
+    if (call?.context === undefined) return this.flush();
+    this.#due = time + IssuanceLog.PATIENCE;
+    const waited = new Promise((resolve) => setTimeout(resolve, IssuanceLog.WAIT));
+    call.context.waitUntil(waited.then(() => this.flush()));
+  }
+
+  flush() {
+    this.#due = 0;
+    if (this.#lines.length === 0) return;
+    console.log(this.#lines.join("\n"));
+    this.#lines = [];
+  }
 }
 
 /**
@@ -128,6 +176,11 @@ export class Driver {
   #engine;
   #generation = 0;
   #host;
+  #issuances = new IssuanceLog();
+  /** Where the last issuance of this minute came in. @type {string | undefined} */
+  #location;
+  /** The second in which that was looked up. */
+  #placed = -60;
 
   /**
    * @param {WebAssembly.Module} module
@@ -233,7 +286,10 @@ export class Driver {
   /** Where a request comes from, or nothing. @param {Request} request */
   address(request) {
     try {
-      return this.options.clientAddress?.(request) ?? "";
+      const address = this.options.clientAddress?.(request) ?? "";
+      // It goes to the wasm as a line.
+      if (address.includes("\n")) throw new TypeError("clientAddress returned a line break");
+      return address;
     } catch (error) {
       this.emit({ time: now(), kind: "failed", reason: "client_address", detail: String(error) });
       return "";
@@ -246,6 +302,7 @@ export class Driver {
    */
   emit(event) {
     const { onEvent = logSink } = this.options;
+    this.#issuances.flush();
     hand(event, onEvent);
   }
 
@@ -254,7 +311,9 @@ export class Driver {
    * @param {string} text @param {Call} [call] that it belongs to
    */
   tell(text, call) {
-    const location = call?.location;
+    // By far the most frequent one. In an isolate, all of them come in at one place.
+    const isIssuance = text.includes(ISSUANCE);
+    const location = isIssuance ? this.#place(call) : call?.location;
     if (this.options.onEvent !== undefined) {
       const event = JSON.parse(text);
       if (location !== undefined) event.location = location;
@@ -263,9 +322,24 @@ export class Driver {
     }
     const where = location === undefined ? "" : `,"location":${JSON.stringify(location)}`;
     const line = `{"edgemint":${text.slice(0, -1)}${where}}}`;
+    if (isIssuance) {
+      this.#issuances.add(line, call);
+      return;
+    }
+    this.#issuances.flush();
     // Within a text of it, the quotes would be escaped.
     if (text.includes('"kind":"failed"')) console.error(line);
     else console.log(line);
+  }
+
+  /** Where issuances come in, looked up once a minute. @param {Call} [call] */
+  #place(call) {
+    const time = now();
+    if (time >= this.#placed + 60) {
+      this.#location = call?.location;
+      this.#placed = time;
+    }
+    return this.#location;
   }
 }
 

@@ -87,20 +87,28 @@ fn quotable(name: &str) -> String {
 /// Decodes one name or value.
 pub(crate) fn decode(encoded: &[u8]) -> Result<String, Reason> {
     let mut decoded = Vec::with_capacity(encoded.len());
-    let mut rest = encoded.iter();
-    while let Some(byte) = rest.next() {
-        decoded.push(match byte {
-            b'+' => b' ',
-            b'%' => match (rest.next().and_then(hex), rest.next().and_then(hex)) {
-                (Some(high), Some(low)) => high << 4 | low,
+    let mut rest = encoded;
+    // Most of it stands for itself, and is copied at once.
+    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'+' | b'%' | 0)) {
+        let (plain, special) = rest.split_at(at);
+        decoded.extend_from_slice(plain);
+        rest = match special {
+            [b'+', after @ ..] => {
+                decoded.push(b' ');
+                after
+            }
+            [b'%', high, low, after @ ..] => match (hex(*high), hex(*low)) {
+                (Some(0), Some(0)) => return Err(Reason::FormSyntax),
+                (Some(high), Some(low)) => {
+                    decoded.push(high << 4 | low);
+                    after
+                }
                 _ => return Err(Reason::FormSyntax),
             },
-            other => *other,
-        });
+            _ => return Err(Reason::FormSyntax),
+        };
     }
-    if decoded.contains(&0) {
-        return Err(Reason::FormSyntax);
-    }
+    decoded.extend_from_slice(rest);
     String::from_utf8(decoded).map_err(|_| Reason::FormSyntax)
 }
 
@@ -119,8 +127,8 @@ pub(crate) fn encode(value: &str, to: &mut String) {
     }
 }
 
-fn hex(digit: &u8) -> Option<u8> {
-    char::from(*digit)
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit)
         .to_digit(16)
         .and_then(|value| u8::try_from(value).ok())
 }

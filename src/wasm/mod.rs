@@ -183,19 +183,19 @@ impl Engine {
         plane::MAX_BODY
     }
 
-    /// Starts a request. `head` is method, URL, content type, authorization and the client's address, a
-    /// line each, and for the administration two more: `If-Match` and `Idempotency-Key`, after an equals
-    /// sign if the header is there; then `client-request-id`, where the URL is one of Microsoft's. `body` is the whole body unless `broken` says that it was too large
-    /// (1) or broke off (2); `now` is in seconds. The answer goes to `call` through [`JsHost`], now or
-    /// after a resumption.
-    pub fn start(&self, call: JsValue, head: String, body: Vec<u8>, broken: u8, now: f64) {
+    /// Starts a request. `text` is method, URL, content type, authorization, the client's address, for the
+    /// administration `If-Match` and `Idempotency-Key`, after an equals sign if the header is there, and
+    /// `client-request-id`, where the URL is one of Microsoft's: a line each, and after these eight the
+    /// body. It is the whole body unless `broken` says that it was too large (1) or broke off (2); `now` is
+    /// in seconds. The answer goes to `call` through [`JsHost`], now or after a resumption.
+    pub fn start(&self, call: JsValue, text: String, broken: u8, now: f64) {
         let now = seconds(now);
-        let (head, body) = (Zeroizing::new(head), Zeroizing::new(body));
+        let text = Zeroizing::new(text);
         let blocks = Rc::clone(&self.blocks);
         let call = Rc::new(call);
         let (issuer, host, answered) = self.handles(&call);
         self.spawn(call, now, async move {
-            let mut lines = head.splitn(8, '\n');
+            let mut lines = text.splitn(9, '\n');
             let mut line = || lines.next().unwrap_or_default();
             let given = |text: &&str| !text.is_empty();
             let request = Request {
@@ -208,7 +208,7 @@ impl Engine {
                 idempotency_key: line().strip_prefix('='),
                 correlation: Some(line()).filter(given),
                 body: match broken {
-                    0 => Body::Whole(&body),
+                    0 => Body::Whole(line().as_bytes()),
                     1 => Body::TooLarge,
                     _ => Body::Unreadable,
                 },
