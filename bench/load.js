@@ -1,5 +1,5 @@
-// Load on one server: by wrk where it is installed, else by a Node process of its own. Both post
-// the same body over kept-alive connections, only to this machine, and end by time and by count. With
+// Load on one server: by wrk where it is installed, else by a Node process of its own. Both send
+// the same request over kept-alive connections, only to this machine, and end by time and by count. With
 // refresh tokens, each is spent once: a request ends the body with one, and its answer brings the next.
 
 import { spawn } from "node:child_process";
@@ -11,7 +11,9 @@ import { fileURLToPath } from "node:url";
 /**
  * @typedef {object} Load
  * @property {string} url
- * @property {string} body
+ * @property {"GET" | "POST"} [method] POST unless it is said
+ * @property {Record<string, string>} [headers] beside the content type of a form that is posted
+ * @property {string} [body]
  * @property {number} seconds
  * @property {number} connections
  * @property {string[]} [tokens] refresh tokens, at least two for each connection: one is put behind the
@@ -22,7 +24,9 @@ import { fileURLToPath } from "node:url";
  * @property {number} seconds
  * @property {number} bytes received, headers included where wrk counts
  * @property {number} errors
- * @property {number} median latency in microseconds
+ * @property {number} median latency in microseconds; so are the other two
+ * @property {number} p90
+ * @property {number} p99
  */
 
 /** No server here comes near it; a client that runs wild does. */
@@ -34,16 +38,23 @@ export const client = wrk ? "wrk" : "node:http";
 
 /** @param {Load} load @returns {Promise<Outcome>} */
 export async function runLoad(load) {
-  const { url, body, seconds, connections, tokens = [] } = load;
+  const { url, method = "POST", body = "", seconds, connections, tokens = [] } = load;
   const here = (/** @type {string} */ name) => fileURLToPath(new URL(name, import.meta.url));
   // With objects, workerd lets single requests wait for seconds under full load; they are no errors.
   const run = ["-t1", `-c${connections}`, `-d${seconds}s`, "--timeout", "10s", "--latency"];
+  const given = Object.entries(headersOf(load)).flatMap(([name, value]) => ["-H", `${name}: ${value}`]);
   const args = wrk
-    ? [...run, "-s", here("wrk.lua"), url]
+    ? [...run, ...given, "-s", here("wrk.lua"), url]
     : [here("load.js"), JSON.stringify(load)];
   const limit = `${seconds * REQUESTS_PER_SECOND}`;
   const child = spawn(wrk ?? process.execPath, args, {
-    env: { ...process.env, BENCH_BODY: body, BENCH_LIMIT: limit, BENCH_TOKENS: tokens.join(" ") },
+    env: {
+      ...process.env,
+      BENCH_METHOD: method,
+      BENCH_BODY: body,
+      BENCH_LIMIT: limit,
+      BENCH_TOKENS: tokens.join(" "),
+    },
     stdio: ["ignore", "pipe", "inherit"],
     timeout: (seconds + 10) * 1000,
     killSignal: "SIGKILL",
@@ -59,6 +70,12 @@ export async function runLoad(load) {
   const last = output.trimEnd().split("\n").at(-1) ?? "";
   if (code !== 0 || !last.startsWith("{")) throw new Error(`the load client failed:\n${output}`);
   return JSON.parse(last);
+}
+
+/** What goes with a request of contestants and loads alike. @param {Pick<Load, "method" | "headers">} of */
+export function headersOf({ method = "POST", headers = {} }) {
+  if (method === "GET") return headers;
+  return { "content-type": "application/x-www-form-urlencoded", ...headers };
 }
 
 /** @param {string} name */
@@ -77,7 +94,9 @@ function inPath(name) {
 }
 
 /** The client where there is no wrk. @param {Load} load @returns {Promise<Outcome>} */
-async function post({ url, body, seconds, connections, tokens = [] }) {
+async function send(load) {
+  const { url, method = "POST", body = "", seconds, connections, tokens = [] } = load;
+  const headers = headersOf(load);
   const agent = new http.Agent({ keepAlive: true, maxSockets: connections });
   const chained = tokens.length > 0;
   const begun = performance.now();
@@ -92,15 +111,12 @@ async function post({ url, body, seconds, connections, tokens = [] }) {
       new Promise((resolve) => {
         const start = performance.now();
         const sent = chained ? body + tokens.shift() : body;
-        const headers = {
-          "content-type": "application/x-www-form-urlencoded",
-          "content-length": Buffer.byteLength(sent),
-        };
+        const posted = { ...headers, "content-length": Buffer.byteLength(sent) };
         const failed = () => {
           errors += 1;
           resolve();
         };
-        const options = { agent, method: "POST", headers, timeout: 10_000 };
+        const options = { agent, method, headers: method === "GET" ? headers : posted, timeout: 10_000 };
         const request = http.request(url, options, (response) => {
           if (response.statusCode !== 200) errors += 1;
           let answer = "";
@@ -115,7 +131,7 @@ async function post({ url, body, seconds, connections, tokens = [] }) {
           });
         });
         request.once("timeout", () => request.destroy(new Error("timed out")));
-        request.once("error", failed).end(sent);
+        request.once("error", failed).end(method === "GET" ? "" : sent);
       })
     );
   const connection = async () => {
@@ -124,15 +140,19 @@ async function post({ url, body, seconds, connections, tokens = [] }) {
   await Promise.all(Array.from({ length: connections }, connection));
   agent.destroy();
   times.sort((a, b) => a - b);
+  const quantile = (/** @type {number} */ part) =>
+    Math.round((times[Math.floor(times.length * part)] ?? 0) * 1000);
   return {
     requests: times.length,
     seconds: (performance.now() - begun) / 1000,
     bytes,
     errors,
-    median: Math.round((times[times.length >> 1] ?? 0) * 1000),
+    median: quantile(0.5),
+    p90: quantile(0.9),
+    p99: quantile(0.99),
   };
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  console.log(JSON.stringify(await post(JSON.parse(process.argv[2]))));
+  console.log(JSON.stringify(await send(JSON.parse(process.argv[2]))));
 }

@@ -1,5 +1,5 @@
-// The servers under measurement: workerd with a configuration written for each, started, asked what
-// CPU it has used, and stopped.
+// The servers under measurement: workerd with a configuration written for each, or a program that listens
+// by itself, started, asked what CPU and memory it uses, and stopped.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -9,13 +9,15 @@ import {
   mkdirSync,
   mkdtempSync,
   readFileSync,
+  readdirSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { dirname, extname, join } from "node:path";
+import { dirname, extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 // The path of the binary itself: where `.bin/workerd` is a script, the CPU would be its child's.
 import { default as workerd } from "workerd";
 
@@ -23,13 +25,17 @@ import { default as workerd } from "workerd";
  * @typedef {object} Worker
  * @property {Record<string, string>} modules name in the worker -> file; the first one is the entry
  * @property {Record<string, string>} [bindings] texts
- * @property {Record<string, Worker>} [namespaces] KV namespaces, each with the worker that answers
+ * @property {string[]} [flags] compatibility flags, such as `nodejs_compat`
+ * @property {Record<string, Worker | string>} [namespaces] KV namespaces, each with the worker that answers,
+ * or with the address of a process of its own that does, such as `127.0.0.1:8080`
  * @property {Record<string, string>} [objects] Durable Object namespaces, each with its class, which
  * the entry exports; SQLite in memory, as far as this machine has a file system there
  *
  * @typedef {object} Server
  * @property {string} origin
  * @property {() => number} cpu microseconds that the process has used so far, in all its threads
+ * @property {() => number} memory bytes of its memory that are resident now
+ * @property {number} pid
  * @property {() => Promise<void>} stop
  */
 
@@ -59,49 +65,101 @@ export async function freePort() {
 /**
  * Serves a worker, as its files are now: they are copied into `folder`, so that a build in the
  * meantime changes nothing.
- * @param {string} folder
+ * @param {string} folder made if it is not there
  * @param {number} port
  * @param {Worker} worker
+ * @param {(origin: string) => Promise<boolean>} [ready] when it is; `listens`, if no request may come first
  * @returns {Promise<Server>}
  */
-export async function startServer(folder, port, worker) {
-  mkdirSync(folder);
+export async function startServer(folder, port, worker, ready) {
+  mkdirSync(folder, { recursive: true });
   const disk = mkdtempSync(join(MEMORY, "edgemint-objects-"));
   const clear = () => rmSync(disk, { recursive: true, force: true });
   process.once("exit", clear);
   writeFileSync(join(folder, "config.capnp"), configuration(folder, port, worker, disk));
-  const child = spawn(WORKERD, ["serve", join(folder, "config.capnp")], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  let complaints = "";
-  child.stderr.setEncoding("utf8").on("data", (chunk) => (complaints += chunk.slice(0, 10_000)));
-  const kill = () => child.kill("SIGKILL");
-  process.once("exit", kill);
-  const exited = new Promise((resolve) => child.once("exit", resolve).once("error", resolve));
-
-  const origin = `http://127.0.0.1:${port}`;
-  const deadline = Date.now() + READY_WITHIN;
-  while (!(await answers(origin))) {
-    if (child.exitCode !== null || Date.now() > deadline) {
-      kill();
-      throw new Error(`workerd does not serve ${folder}:\n${complaints}`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+  const server = await run(folder, [WORKERD, "serve", join(folder, "config.capnp")], {}, port, ready);
   return {
-    origin,
-    cpu: () => cpuTime(/** @type {number} */ (child.pid)),
+    ...server,
     async stop() {
-      kill();
-      await exited;
-      process.removeListener("exit", kill);
+      await server.stop();
       clear();
       process.removeListener("exit", clear);
     },
   };
 }
 
-/** @param {string} origin */
+/**
+ * Runs a program that listens on 127.0.0.1 at the port that `PORT` in its environment names. The first of
+ * `argv` is the program itself, such as `process.execPath`: a script that starts it would hide its CPU.
+ * @param {string} folder where it runs, so the paths in `argv` are absolute; made if it is not there
+ * @param {string[]} argv
+ * @param {{ env?: Record<string, string>, port?: number }} [options]
+ * @returns {Promise<Server>}
+ */
+export async function startProcess(folder, argv, { env = {}, port } = {}) {
+  mkdirSync(folder, { recursive: true });
+  const listens = port ?? (await freePort());
+  return run(folder, argv, { ...env, PORT: `${listens}` }, listens);
+}
+
+/**
+ * @param {string} folder
+ * @param {string[]} argv
+ * @param {Record<string, string>} env
+ * @param {number} port
+ * @param {(origin: string) => Promise<boolean>} [ready]
+ * @returns {Promise<Server>}
+ */
+async function run(folder, [program, ...args], env, port, ready = answers) {
+  const child = spawn(program, args, {
+    cwd: folder,
+    env: { ...process.env, NODE_ENV: "production", ...env },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  let complaints = "";
+  child.stderr.setEncoding("utf8").on("data", (chunk) => {
+    complaints = (complaints + chunk).slice(-10_000);
+  });
+  const kill = () => child.kill("SIGKILL");
+  process.once("exit", kill);
+  const exited = new Promise((resolve) => child.once("exit", resolve).once("error", resolve));
+
+  const origin = `http://127.0.0.1:${port}`;
+  const deadline = Date.now() + READY_WITHIN;
+  while (!(await ready(origin))) {
+    if (child.pid === undefined || child.exitCode !== null || Date.now() > deadline) {
+      kill();
+      throw new Error(`${program} ${args.join(" ")} does not serve in ${folder}:\n${complaints}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const pid = /** @type {number} */ (child.pid);
+  return {
+    origin,
+    pid,
+    cpu: () => cpuTime(pid),
+    memory: () => residentMemory(pid),
+    async stop() {
+      kill();
+      await exited;
+      process.removeListener("exit", kill);
+    },
+  };
+}
+
+/** Whether somebody listens there. @param {string} origin */
+export function listens(origin) {
+  const { hostname, port } = new URL(origin);
+  return /** @type {Promise<boolean>} */ (
+    new Promise((resolve) => {
+      const socket = connect(Number(port), hostname);
+      socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+      socket.once("connect", () => socket.destroy());
+    })
+  );
+}
+
+/** Whether anything is answered there, whatever it says. @param {string} origin */
 async function answers(origin) {
   try {
     await (await fetch(origin)).arrayBuffer();
@@ -119,6 +177,53 @@ export function cpuTime(pid) {
   const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) * MICROSECONDS_PER_TICK;
+}
+
+/**
+ * The same in nanoseconds' steps, for what takes few ticks: `schedstat` of each thread, so without those that
+ * have ended. In microseconds.
+ * @param {number} pid
+ */
+export function cpuTimeOfThreads(pid) {
+  const times = readdirSync(`/proc/${pid}/task`).map((thread) => {
+    const [nanoseconds] = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ");
+    return Number(nanoseconds) / 1000;
+  });
+  return times.reduce((sum, one) => sum + one, 0);
+}
+
+/**
+ * Resident set size in bytes: proc(5), VmRSS.
+ * @param {number} pid
+ */
+export function residentMemory(pid) {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1]) * 1024;
+}
+
+/**
+ * A worker with all that it imports from npm in one module, as wrangler bundles it.
+ * @param {string} entry its path in this repository, or an absolute one
+ * @returns {Promise<Record<string, string>>} the modules of a worker
+ */
+export async function bundle(entry) {
+  const folder = mkdtempSync(join(MEMORY, "edgemint-bundle-"));
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  const outfile = join(folder, "worker.js");
+  await build({
+    absWorkingDir: ROOT,
+    entryPoints: [resolve(ROOT, entry)],
+    outfile,
+    bundle: true,
+    format: "esm",
+    target: "es2024",
+    platform: "browser",
+    conditions: ["workerd", "worker", "browser"],
+    external: ["cloudflare:*", "node:*"],
+    define: { "process.env.NODE_ENV": '"production"' },
+    logLevel: "error",
+  });
+  return { "worker.js": outfile };
 }
 
 /**
@@ -151,10 +256,12 @@ export function modulesFrom(entry) {
  * @param {string} disk the folder that keeps its objects
  */
 function configuration(folder, port, main, disk) {
-  /** @type {[string, Worker][]} */
+  /** @type {[string, Worker | string][]} */
   const workers = [["main", main], ...Object.entries(main.namespaces ?? {})];
-  const services = workers.map(
-    ([name, worker]) => `(name = ${quote(name)}, worker = ${definition(folder, name, worker)})`,
+  const services = workers.map(([name, worker]) =>
+    typeof worker === "string"
+      ? `(name = ${quote(name)}, external = (address = ${quote(worker)}, http = ()))`
+      : `(name = ${quote(name)}, worker = ${definition(folder, name, worker)})`,
   );
   services.push(`(name = ${quote(DISK)}, disk = (path = ${quote(disk)}, writable = true))`);
   const address = quote(`127.0.0.1:${port}`);
@@ -169,7 +276,8 @@ const config :Workerd.Config = (
 }
 
 /** @param {string} folder @param {string} service @param {Worker} worker */
-function definition(folder, service, { modules, bindings = {}, namespaces = {}, objects = {} }) {
+function definition(folder, service, worker) {
+  const { modules, bindings = {}, flags = [], namespaces = {}, objects = {} } = worker;
   const embedded = Object.entries(modules).map(([name, file]) => {
     const copy = join(service, name);
     mkdirSync(dirname(join(folder, copy)), { recursive: true });
@@ -186,6 +294,7 @@ function definition(folder, service, { modules, bindings = {}, namespaces = {}, 
   );
   return `(
       compatibilityDate = ${quote(compatibilityDate)},
+      compatibilityFlags = ${quote(flags)},
       modules = [
         ${embedded.join(",\n        ")},
       ],

@@ -1,10 +1,9 @@
--- Posts one form body, no more often than BENCH_LIMIT says, and ends with what came of it in JSON.
+-- Sends one request, no more often than BENCH_LIMIT says, and ends with what came of it in JSON.
 -- At the limit it stops asking, but wrk still waits until its time is up. With BENCH_TOKENS the body
 -- ends with a refresh token, each is spent once, and the one in the answer is there to be spent.
 
-wrk.method = "POST"
-wrk.body = os.getenv("BENCH_BODY")
-wrk.headers["Content-Type"] = "application/x-www-form-urlencoded"
+wrk.method = os.getenv("BENCH_METHOD")
+if wrk.method == "POST" then wrk.body = os.getenv("BENCH_BODY") end
 
 local left = tonumber(os.getenv("BENCH_LIMIT"))
 local message
@@ -44,7 +43,9 @@ end
 function done(summary, latency)
   local e = summary.errors
   print(string.format(
-    '{"requests":%d,"seconds":%f,"bytes":%d,"errors":%d,"median":%d}',
+    '{"requests":%d,"seconds":%f,"bytes":%d,"errors":%d,' ..
+    '"median":%d,"p90":%d,"p99":%d}',
     summary.requests, summary.duration / 1e6, summary.bytes,
-    e.connect + e.read + e.write + e.status + e.timeout, latency:percentile(50)))
+    e.connect + e.read + e.write + e.status + e.timeout,
+    latency:percentile(50), latency:percentile(90), latency:percentile(99)))
 end

@@ -50,9 +50,11 @@ enum Command {
     },
     /// Build the wasm that ships into `pkg/wasm` and print its size
     Build,
-    /// Measure the worker against the sign floor, on raw workerd; `bench directory`: a very large tenant; `bench counts`: what is the same on every machine
+    /// Measure the service and write docs/benchmarks.md; `bench directory`: a very large tenant;
+    /// `bench counts`: what is the same on every machine
     Bench {
-        /// Passed on: --rounds N, --seconds N, --connections N, --json; --applications N
+        /// Passed on: --only SECTION, --quick, --repeat, --rounds N, --seconds N, --connections N, --out
+        /// FOLDER, --json; to `directory` --applications N
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },

@@ -39,12 +39,13 @@ pub(crate) fn dev(port: u16, state: &Path, https: bool, release: bool) -> Result
     until_stopped(worker)
 }
 
-/// Runs a benchmark on the wasm that ships: `directory` is that of a very large tenant, `counts` what is
+/// Runs the benchmark on the wasm that ships; `directory` is that of a very large tenant, `counts` what is
 /// the same on every machine.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     setup::build_tools()?;
     if arguments.first().is_none_or(|first| first != "counts") {
         setup::load_generator()?;
+        setup::bench()?;
     }
     build::package()?;
     counts::prepare()?;

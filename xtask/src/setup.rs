@@ -51,6 +51,15 @@ pub(crate) fn runtimes() -> Result<()> {
     )
 }
 
+/// The peers of the benchmark, its bundler and what draws its plots.
+pub(crate) fn bench() -> Result<()> {
+    npm_in(
+        "bench",
+        "what the benchmark compares with",
+        &["--ignore-scripts"],
+    )
+}
+
 fn npm_in(folder: &str, what: &str, more: &[&str]) -> Result<()> {
     let folder = root().join(folder);
     let lock = fs::read(folder.join("package-lock.json"))?;

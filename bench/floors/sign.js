@@ -4,11 +4,11 @@
 import { HEADERS, jwks, sign } from "./signing.js";
 
 export default {
-  /** @param {Request} request */
-  async fetch(request) {
-    if (request.method === "GET") return jwks();
+  /** @param {Request} request @param {{ ALGORITHM?: import("./signing.js").Algorithm }} env */
+  async fetch(request, { ALGORITHM }) {
+    if (request.method === "GET") return jwks(ALGORITHM);
     await request.text();
-    const body = `{"access_token":"${await sign()}","token_type":"Bearer","expires_in":3600}`;
+    const body = `{"access_token":"${await sign(ALGORITHM)}","token_type":"Bearer","expires_in":3600}`;
     return new Response(body, { headers: HEADERS });
   },
 };

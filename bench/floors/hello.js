@@ -1,0 +1,5 @@
+// What a worker costs that does nothing.
+
+export default {
+  fetch: () => new Response("hello"),
+};

@@ -1,0 +1,182 @@
+// Cold: how large the wasm is, and what the first token costs in a process that has done nothing before.
+
+import { spawnSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createIssuer } from "../../pkg/node.js";
+import { memoryStore } from "../../pkg/stores/memory.js";
+import { checkOf } from "../budgets.js";
+import { figure, percent } from "../measure.js";
+import { TENANT, directory, startService, tokenForm } from "../ours.js";
+import { ROOT, cpuTimeOfThreads, listens } from "../servers.js";
+
+/** Fresh processes for each round that is asked for. */
+const PROCESSES = 3;
+/** For what a server does once it listens, on no request's account. */
+const SETTLED = 300;
+const MODULES = ["edgemint", "dialects", "administration"];
+
+/** The workers that are started, hello first. */
+const WORKERS = [
+  { name: "hello", setting: { entry: "bench/floors/hello.js", objects: {} } },
+  { name: "sign floor", setting: { entry: "bench/floors/sign.js", objects: {} } },
+  { name: "ours, ES256", setting: {} },
+];
+
+/** @type {import("../report.js").Section} */
+export const section = {
+  name: "cold",
+  title: "Size, and the first token",
+  async run(context) {
+    const { folder, tell, quick } = context;
+    const processes = context.rounds * (quick ? 1 : PROCESSES);
+    const sizes = MODULES.map((name) => {
+      const wasm = readFileSync(join(ROOT, `pkg/wasm/${name}_bg.wasm`));
+      // The program: Node's own zlib comes to some hundred bytes more.
+      const { status, stdout } = spawnSync("gzip", ["-9"], { input: wasm });
+      if (status !== 0) throw new Error("no gzip in PATH");
+      return { name, raw: wasm.length, gzip: stdout.length };
+    });
+
+    /** @type {{ start: number, first: number }[][]} by worker, by repetition: milliseconds */
+    const started = WORKERS.map(() => []);
+    for (let turn = 0; turn < processes; turn += 1) {
+      const order = [...WORKERS.keys()];
+      for (const at of turn % 2 ? order.toReversed() : order) {
+        const { setting } = WORKERS[at];
+        started[at].push(await start(join(folder, `${at}-${turn}`), setting));
+      }
+      const told = WORKERS.map(({ name }, at) => `${name} ${started[at][turn].first.toFixed(1)} ms`);
+      tell(`workerd ${turn + 1}: first answer of ${told.join(", ")}`);
+    }
+    const [helloRuns] = started;
+    const workerRows = WORKERS.map(({ name }, at) => {
+      const of = (/** @type {(run: { start: number, first: number }) => number} */ what) =>
+        figure(started[at].map((run, turn) => what(run) - (at === 0 ? 0 : what(helloRuns[turn]))));
+      return { name, start: of(({ start }) => start), first: of(({ first }) => first) };
+    });
+
+    const seed = await seeded();
+    const laps = Array.from({ length: processes }, () => firstToken(seed));
+    /** @param {(lap: typeof laps[number]) => number} what */
+    const onNode = (what) => figure(laps.map(what));
+    const node = onNode(({ instantiated, answered }) => instantiated + answered);
+    const worker = workerRows[2].first;
+    const first = "to the first token";
+    return {
+      title: section.title,
+      tables: [
+        {
+          caption: "The wasm, in bytes",
+          columns: ["", "raw", "gzip -9"],
+          rows: sizes.map(({ name, raw, gzip }) => [name, `${raw}`, `${gzip}`]),
+        },
+        {
+          caption: `CPU of a fresh workerd process in ms, of ${processes}; below hello, what is more than its`,
+          columns: ["", "start", "noise", "first answer", "noise"],
+          rows: workerRows.map(({ name, start, first }, at) => [
+            at === 0 ? name : `${name}, more than hello`,
+            ...cells(start),
+            ...cells(first),
+          ]),
+        },
+        {
+          caption: `CPU of a fresh Node process in ms, of ${processes}`,
+          columns: ["", "CPU", "noise"],
+          rows: [
+            ["Node's own fetch and SubtleCrypto, first used", ...cells(onNode((lap) => lap.ofPlatform))],
+            ["import of the JavaScript", ...cells(onNode((lap) => lap.imported))],
+            ["compiling the wasm", ...cells(onNode((lap) => lap.compiled))],
+            ["instantiating: `createIssuer`", ...cells(onNode((lap) => lap.instantiated))],
+            [`the first request, ${first}`, ...cells(onNode((lap) => lap.answered))],
+            [`instantiating ${first}`, ...cells(node)],
+          ],
+        },
+      ],
+      checks: [
+        checkOf("size", sizes[0].gzip / 1000),
+        checkOf("cold", worker, ": workerd, the first request, hello's subtracted"),
+        checkOf("cold", node, ": Node, its own parts loaded before"),
+      ],
+      plots: [
+        {
+          name: "cold",
+          title: `CPU from instantiating ${first}`,
+          x: "",
+          y: "CPU ms",
+          kind: "bars",
+          series: [
+            {
+              name: "CPU",
+              points: [
+                ["sign floor on workerd", workerRows[1].first.value],
+                ["ours on workerd", worker.value],
+                ["ours on Node", node.value],
+              ],
+            },
+          ],
+        },
+      ],
+      notes: [
+        "workerd parses the scripts and compiles all three modules of the wasm when it starts, before it " +
+          "listens; a module is instantiated by the first request that needs it. hello is given the same " +
+          "directory in the stub of KV as ours, so that the stub's isolate is in both.",
+        "On workerd, what a request cost is the time that its threads were scheduled, by the kernel's account " +
+          `in nanoseconds, until ${SETTLED} ms after the answer.`,
+        "V8 compiles functions of the wasm when they are first called; that is in the first token.",
+      ],
+    };
+  },
+};
+
+/** @param {import("../measure.js").Figure} figure */
+const cells = ({ value, noise }) => [value.toFixed(2), percent(noise)];
+
+/**
+ * Starts a worker in a process of its own, and asks it once: for a token, where it has some.
+ * @param {string} folder
+ * @param {import("../ours.js").Setting} setting
+ */
+async function start(folder, setting) {
+  const service = await startService(folder, (admin) => directory(admin, "ES256"), { ...setting, ready: listens });
+  const { server, issuer, registered, verify } = service;
+  try {
+    await sleep(SETTLED);
+    const start = cpuTimeOfThreads(server.pid);
+    const body = new URLSearchParams(tokenForm(registered));
+    const response = await fetch(`${issuer}/oauth2/token`, { method: "POST", body });
+    const answer = await response.text();
+    await sleep(SETTLED);
+    const first = cpuTimeOfThreads(server.pid) - start;
+    if (response.status !== 200) throw new Error(`${response.status}: ${answer}`);
+    if (setting.entry === undefined) await verify(answer);
+    return { start: start / 1000, first: first / 1000 };
+  } finally {
+    await server.stop();
+  }
+}
+
+/** What a Node process is given. */
+async function seeded() {
+  const options = { baseUrl: "http://localhost", masterKey: randomBytes(32).toString("base64url") };
+  const store = memoryStore();
+  const { admin } = createIssuer({ ...options, store, onEvent: () => {} });
+  const body = tokenForm(await directory(admin, "ES256"));
+  const url = `${options.baseUrl}/${TENANT}/oauth2/token`;
+  return JSON.stringify({ options, entries: store.entries(), url, body });
+}
+
+/**
+ * @param {string} input
+ * @returns {{ ofPlatform: number, imported: number, compiled: number, instantiated: number, answered: number }}
+ */
+function firstToken(input) {
+  const script = join(ROOT, "bench/first-token.js");
+  const { status, stdout, stderr } = spawnSync(process.execPath, [script], { input, encoding: "utf8" });
+  if (status !== 0) throw new Error(`no first token:\n${stderr}`);
+  const { answer, ...laps } = JSON.parse(stdout);
+  if (JSON.parse(answer).access_token.split(".").length !== 3) throw new Error(`no token: ${answer}`);
+  return laps;
+}
