@@ -8,7 +8,7 @@ use std::rc::Rc;
 use crate::administration::BootstrapSecret;
 use crate::api::ApiUri;
 use crate::client::{Budget, ClientId};
-use crate::dialect::issuer_in;
+use crate::dialect::{STANDARD, issuer_in};
 use crate::directory::{Caching, DirectoryReader, LoadedRing, Name, TenantName};
 use crate::entropy::Entropy;
 use crate::error::Reason;
@@ -232,11 +232,13 @@ pub struct Issuer<H: Host> {
     last_number: Cell<u32>,
 }
 
-/// The private key that signs now, and its id.
+/// A private key that has been unsealed and imported, and its id.
 pub(crate) struct ActiveKey<K> {
     pub(crate) kid: String,
     pub(crate) algorithm: Algorithm,
-    private: Rc<K>,
+    /// Of the standard's tokens.
+    pub(crate) header: Vec<u8>,
+    private: K,
 }
 
 impl<H: Host> Issuer<H> {
@@ -390,29 +392,25 @@ impl<H: Host> Issuer<H> {
         tenant: &TenantName,
         preferred: &[Option<Algorithm>],
         now: UnixTime,
-    ) -> Result<ActiveKey<<H::Signer as Signer>::Key>, Reason> {
+    ) -> Result<Rc<ActiveKey<<H::Signer as Signer>::Key>>, Reason> {
         let Some(key) = loaded.ring.signing_by(preferred, now) else {
             let wished = preferred.iter().flatten().next();
             return Err(Reason::NoSigningKey(wished.map_or("", |one| one.name())));
         };
-        let algorithm = key.public().algorithm();
-        let kid = key.kid().to_owned();
-        if let Some(private) = loaded.imported(&kid) {
-            return Ok(ActiveKey {
-                kid,
-                algorithm,
-                private,
-            });
+        if let Some(imported) = loaded.imported(key.kid()) {
+            return Ok(imported);
         }
+        let (algorithm, kid) = (key.public().algorithm(), key.kid());
         let signer = self.host.signer();
         let unsealed = key.unseal(tenant.as_str(), &self.masters, signer).await?;
-        let private = Rc::new(signer.import(algorithm, &unsealed).await?);
-        loaded.keep(&kid, Rc::clone(&private));
-        Ok(ActiveKey {
-            kid,
+        let imported = Rc::new(ActiveKey {
+            kid: kid.to_owned(),
             algorithm,
-            private,
-        })
+            header: STANDARD.header(algorithm, kid),
+            private: signer.import(algorithm, &unsealed).await?,
+        });
+        loaded.keep(Rc::clone(&imported));
+        Ok(imported)
     }
 
     /// Puts the signature to a token.
@@ -426,7 +424,7 @@ impl<H: Host> Issuer<H> {
             .signer()
             .sign(&key.private, unsigned.signing_input())
             .await?;
-        Ok(unsigned.with_signature(&signature))
+        unsigned.with_signature(&signature)
     }
 }
 

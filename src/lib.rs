@@ -19,6 +19,7 @@
 //! | [`store`] | the storage trait, its contract, the memory store |
 //! | [`error`], [`event`] | reasons, what goes on the wire, what the operator hears |
 //! | `time`, `entropy` | what the host hands in beside storage and signatures |
+//! | `output` | JSON and base64url as they are written |
 
 mod act;
 pub mod administration;
@@ -34,6 +35,7 @@ pub mod grant;
 mod issuer;
 mod json;
 pub mod key;
+mod output;
 pub mod store;
 mod text;
 mod time;

@@ -1,23 +1,15 @@
 //! Access tokens: signed JWTs of the profile of RFC 9068, or of the shape that a dialect gives them.
 //!
-//! `jwt-compact` writes header and claims; the signature comes from a [`Signer`](crate::key::Signer),
-//! which may be asynchronous. So the token is written first with an algorithm that signs nothing, and
-//! the signature is put where it belongs once it is there.
-
-use std::borrow::Cow;
-
-use base64ct::{Base64UrlUnpadded, Encoding};
-use chrono::{DateTime, Utc};
-use jwt_compact::{AlgorithmExt, AlgorithmSignature, Claims, Header};
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
+//! Header and claims are written here, and the signature is put where it belongs once it is there: it comes
+//! from a [`Signer`](crate::key::Signer), which may be asynchronous (docs/decisions/0014).
 
 use crate::api::RoleName;
 use crate::client::ClientId;
 use crate::dialect::{Field, Shape, TAKEN};
 use crate::error::Reason;
-use crate::json::Object;
+use crate::json::{self, Object};
 use crate::key::Algorithm;
+use crate::output::{Members, base64url_len, push_base64url};
 use crate::time::UnixTime;
 
 /// Seconds that an access token lives if nobody says otherwise.
@@ -26,6 +18,11 @@ pub(crate) const DEFAULT_LIFETIME: u32 = 3_600;
 pub(crate) const MIN_LIFETIME: u64 = 60;
 /// Most seconds that an access token may live.
 pub(crate) const MAX_LIFETIME: u64 = 86_400;
+
+/// Bytes that most claims have room in.
+const CLAIMS: usize = 768;
+/// Characters of the signature with its dot, and of the dot before the claims: that of ES256 and EdDSA.
+const SIGNATURE: usize = 88;
 
 /// An access token, of one shape or another.
 #[derive(Debug, Clone, Copy)]
@@ -101,15 +98,59 @@ impl AccessToken<'_> {
     }
 }
 
-impl Serialize for AccessToken<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut claims = serializer.serialize_map(None)?;
+impl Shape {
+    /// The header of every token of this shape that a key signs, in base64url: RFC 7515 section 4.1, RFC 9068
+    /// section 2.1.
+    pub(crate) fn header(&self, algorithm: Algorithm, kid: &str) -> Vec<u8> {
+        let mut header = Members::with_capacity(128);
+        header.text("alg", algorithm.name());
+        header.text("kid", kid);
+        header.text("typ", self.typ);
+        if self.has_x5t {
+            // As tokens of version 1.0 have it, the key's id once more: not the hash of a certificate that
+            // RFC 7515 section 4.1.7 means.
+            header.text("x5t", kid);
+        }
+        let mut encoded = Vec::new();
+        push_base64url(&mut encoded, header.end().as_bytes());
+        encoded
+    }
+}
+
+/// A token that lacks its signature only.
+pub(crate) struct Unsigned(Vec<u8>);
+
+impl AccessToken<'_> {
+    /// Writes the token as far as the signature. The header is one of its shape.
+    pub(crate) fn unsigned(
+        &self,
+        header: &[u8],
+        issued_at: UnixTime,
+        lifetime: u32,
+    ) -> Result<Unsigned, Reason> {
+        let claims = self.claims(issued_at, lifetime)?;
+        let length = header.len() + base64url_len(claims.len()) + SIGNATURE;
+        let mut token = Vec::with_capacity(length);
+        token.extend_from_slice(header);
+        token.push(b'.');
+        push_base64url(&mut token, claims.as_bytes());
+        Ok(Unsigned(token))
+    }
+
+    fn claims(&self, issued_at: UnixTime, lifetime: u32) -> Result<String, Reason> {
+        let mut claims = Members::with_capacity(CLAIMS);
+        let issued_at = issued_at.secs();
+        claims.number("exp", issued_at.saturating_add(u64::from(lifetime)));
+        claims.number("nbf", issued_at);
+        claims.number("iat", issued_at);
         for (name, field) in self.shape.claims {
             match (field, self.roles) {
-                (Field::Roles, Some(roles)) => claims.serialize_entry(name, roles)?,
+                (Field::Roles, Some(roles)) => {
+                    claims.list(name, roles.iter().map(RoleName::as_str));
+                }
                 _ => {
                     if let Some(text) = self.text(*field) {
-                        claims.serialize_entry(name, text)?;
+                        claims.text(name, text);
                     }
                 }
             }
@@ -117,104 +158,84 @@ impl Serialize for AccessToken<'_> {
         for (name, value) in self.claims.into_iter().flat_map(Object::members) {
             // Who added it need not know which dialect the token is of.
             if self.realm.is_none() || !TAKEN.contains(&name.as_str()) {
-                claims.serialize_entry(name, value)?;
+                let value = json::write(value);
+                let value = value.map_err(|error| Reason::Internal(error.to_string()))?;
+                claims.added(name, &value);
             }
         }
-        claims.end()
-    }
-}
-
-/// What the header says beyond `typ`, `alg` and `kid`.
-#[derive(Debug, Serialize)]
-struct Extra<'a> {
-    /// As tokens of version 1.0 have it, the key's id once more: not the hash of a certificate that RFC 7515
-    /// section 4.1.7 means.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    x5t: Option<&'a str>,
-}
-
-/// A token that lacks its signature only.
-pub(crate) struct Unsigned(String);
-
-impl AccessToken<'_> {
-    /// Writes the token as far as the signature.
-    pub(crate) fn unsigned(
-        &self,
-        algorithm: Algorithm,
-        kid: &str,
-        issued_at: UnixTime,
-        lifetime: u32,
-    ) -> Result<Unsigned, Reason> {
-        let extra = Extra {
-            x5t: self.shape.has_x5t.then_some(kid),
-        };
-        let header = Header::new(extra)
-            .with_token_type(self.shape.typ)
-            .with_key_id(kid);
-        let mut claims = Claims::new(self);
-        claims.issued_at = Some(date(issued_at)?);
-        claims.not_before = claims.issued_at;
-        claims.expiration = Some(date(issued_at.plus(u64::from(lifetime)))?);
-        let token = SignedElsewhere(algorithm).token(&header, &claims, &());
-        let mut token = token.map_err(|error| Reason::Internal(error.to_string()))?;
-        // "header.claims." with the signature of no bytes after the last dot.
-        token.pop();
-        Ok(Unsigned(token))
+        Ok(claims.end())
     }
 }
 
 impl Unsigned {
     /// What is to be signed: RFC 7515 section 5.1.
     pub(crate) fn signing_input(&self) -> &[u8] {
-        self.0.as_bytes()
+        &self.0
     }
 
     /// The compact serialisation: RFC 7515 section 7.1.
-    pub(crate) fn with_signature(mut self, signature: &[u8]) -> String {
-        self.0.push('.');
-        self.0
-            .push_str(&Base64UrlUnpadded::encode_string(signature));
-        self.0
+    pub(crate) fn with_signature(self, signature: &[u8]) -> Result<String, Reason> {
+        let mut token = self.0;
+        token.push(b'.');
+        push_base64url(&mut token, signature);
+        String::from_utf8(token).map_err(|error| Reason::Internal(error.to_string()))
     }
 }
 
-fn date(time: UnixTime) -> Result<DateTime<Utc>, Reason> {
-    let date = i64::try_from(time.secs())
-        .ok()
-        .and_then(|secs| DateTime::from_timestamp(secs, 0));
-    date.ok_or(Reason::Internal("the clock is out of range".into()))
-}
+#[cfg(test)]
+mod tests {
+    use base64ct::{Base64UrlUnpadded, Encoding};
 
-/// Names the algorithm and leaves the signature to somebody else.
-struct SignedElsewhere(Algorithm);
+    use super::*;
+    use crate::dialect::{STANDARD, V1};
 
-struct NoSignature;
-
-impl AlgorithmSignature for NoSignature {
-    fn try_from_slice(_: &[u8]) -> anyhow::Result<Self> {
-        Ok(Self)
+    /// Validators do not mind the order of members, people who compare tokens do.
+    #[test]
+    fn a_token_is_written_in_one_order() {
+        let client = ClientId::new("c\"1").unwrap();
+        let roles = ["Orders.Read", "Orders.Write"].map(|role| RoleName::new(role).unwrap());
+        let added: Object = json::read(r#"{"level":-1,"a\"b":["x",{"y":null}]}"#).unwrap();
+        let token = AccessToken {
+            shape: &STANDARD,
+            iss: "https://a.example/demo",
+            sub: "ada",
+            aud: "api://orders",
+            client_id: &client,
+            jti: "j",
+            roles: Some(&roles),
+            scope: "api://orders/.default",
+            tid: "t",
+            sid: None,
+            claims: Some(&added),
+            realm: None,
+        };
+        let header = STANDARD.header(Algorithm::Es256, "k");
+        let issued_at = UnixTime::from_secs(1_700_000_000);
+        let unsigned = token.unsigned(&header, issued_at, 3_600).unwrap();
+        let compact = unsigned.with_signature(&[0xff; 64]).unwrap();
+        let (input, signature) = compact.rsplit_once('.').unwrap();
+        let (header, claims) = input.split_once('.').unwrap();
+        let text = |part| String::from_utf8(Base64UrlUnpadded::decode_vec(part).unwrap()).unwrap();
+        assert_eq!(text(header), r#"{"alg":"ES256","kid":"k","typ":"at+jwt"}"#);
+        assert_eq!(
+            text(claims),
+            r#"{"exp":1700003600,"nbf":1700000000,"iat":1700000000,"iss":"https://a.example/demo","#
+                .to_owned()
+                + r#""sub":"ada","aud":"api://orders","client_id":"c\"1","azp":"c\"1","jti":"j","#
+                + r#""roles":["Orders.Read","Orders.Write"],"scope":"api://orders/.default","tid":"t","#
+                + r#""level":-1,"a\"b":["x",{"y":null}]}"#
+        );
+        let signature = Base64UrlUnpadded::decode_vec(signature).unwrap();
+        assert_eq!(signature, [0xff; 64]);
     }
 
-    fn as_bytes(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(&[])
-    }
-}
-
-impl jwt_compact::Algorithm for SignedElsewhere {
-    type SigningKey = ();
-    type VerifyingKey = ();
-    type Signature = NoSignature;
-
-    fn name(&self) -> Cow<'static, str> {
-        Cow::Borrowed(self.0.name())
-    }
-
-    fn sign(&self, (): &(), _: &[u8]) -> NoSignature {
-        NoSignature
-    }
-
-    /// Verifies nothing, so that this can never be used to accept a token.
-    fn verify_signature(&self, _: &NoSignature, (): &(), _: &[u8]) -> bool {
-        false
+    #[test]
+    fn the_header_of_version_1_names_its_key_twice() {
+        let header = V1.header(Algorithm::Rs256, "k");
+        let header = Base64UrlUnpadded::decode_vec(std::str::from_utf8(&header).unwrap()).unwrap();
+        assert_eq!(
+            header,
+            br#"{"alg":"RS256","kid":"k","typ":"JWT","x5t":"k"}"#
+        );
     }
 }

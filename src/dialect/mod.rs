@@ -17,6 +17,8 @@ use crate::endpoint::form::Form;
 use crate::entropy;
 
 use claims::Member;
+#[cfg(test)]
+pub(crate) use claims::V1;
 pub(crate) use claims::{Field, STANDARD, Shape, TAKEN};
 pub(crate) use documents::app_id;
 pub(crate) use refusal::Inquiry;

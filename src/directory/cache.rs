@@ -33,6 +33,24 @@ struct Entry<T> {
     refreshing_since: Option<UnixTime>,
 }
 
+impl<T: Clone> Entry<T> {
+    fn look(&mut self, now: UnixTime, ttl: u64) -> Lookup<T> {
+        let age = now.since(self.read_at);
+        if age >= ttl {
+            return Lookup::Miss;
+        }
+        let value = self.value.clone();
+        let refreshing = self
+            .refreshing_since
+            .is_some_and(|since| now.since(since) < REFRESH_PATIENCE);
+        if age * 2 < ttl || refreshing {
+            return Lookup::Fresh(value);
+        }
+        self.refreshing_since = Some(now);
+        Lookup::Stale(value)
+    }
+}
+
 /// A refresh that was begun this many seconds ago and brought nothing was lost with its request.
 const REFRESH_PATIENCE: u64 = 5;
 
@@ -50,24 +68,17 @@ impl<K: Hash + Eq, T: Clone> Cache<K, T> {
     /// Finds an entry. In the second half of its life it is reported stale to one caller, who is to
     /// read it again, so that nobody waits and nothing older than the TTL is ever used.
     pub(crate) fn get(&self, key: &K, now: UnixTime) -> Lookup<T> {
-        self.promote(key);
-        let mut young = self.young.borrow_mut();
-        let Some(entry) = young.get_mut(key) else {
+        // The young one first, and once: hashing the name is most of what a hit costs.
+        if let Some(entry) = self.young.borrow_mut().get_mut(key) {
+            return entry.look(now, self.ttl);
+        }
+        let found = self.old.borrow_mut().remove_entry(key);
+        let Some((key, mut entry)) = found else {
             return Lookup::Miss;
         };
-        let age = now.since(entry.read_at);
-        if age >= self.ttl {
-            return Lookup::Miss;
-        }
-        let value = entry.value.clone();
-        let refreshing = entry
-            .refreshing_since
-            .is_some_and(|since| now.since(since) < REFRESH_PATIENCE);
-        if age * 2 < self.ttl || refreshing {
-            return Lookup::Fresh(value);
-        }
-        entry.refreshing_since = Some(now);
-        Lookup::Stale(value)
+        let looked = entry.look(now, self.ttl);
+        self.put(key, entry);
+        looked
     }
 
     /// The entry whatever its age.
@@ -97,16 +108,6 @@ impl<K: Hash + Eq, T: Clone> Cache<K, T> {
     pub(crate) fn remove(&self, key: &K) {
         self.young.borrow_mut().remove(key);
         self.old.borrow_mut().remove(key);
-    }
-
-    fn promote(&self, key: &K) {
-        if self.young.borrow().contains_key(key) {
-            return;
-        }
-        let found = self.old.borrow_mut().remove_entry(key);
-        if let Some((key, entry)) = found {
-            self.put(key, entry);
-        }
     }
 
     fn put(&self, key: K, entry: Entry<T>) {

@@ -12,6 +12,7 @@ use super::{Alias, Name, Tenant, TenantName};
 use crate::api::{ADMIN_API, Api, ApiUri, administration_api};
 use crate::client::{Application, ClientId};
 use crate::error::Reason;
+use crate::issuer::ActiveKey;
 use crate::json::{self, Member};
 use crate::key::{Cipher, KeyRing, MasterKeys, SealError, TenantKeys};
 use crate::store::{Key, Store};
@@ -30,7 +31,7 @@ pub(crate) struct Caching {
 pub(crate) struct LoadedRing<K> {
     pub(crate) ring: KeyRing,
     keys: RefCell<Option<Rc<TenantKeys>>>,
-    imported: RefCell<Vec<(String, Rc<K>)>>,
+    imported: RefCell<Vec<Rc<ActiveKey<K>>>>,
 }
 
 impl<K> LoadedRing<K> {
@@ -51,12 +52,9 @@ impl<K> LoadedRing<K> {
     }
 
     /// The imported private key, if this ring has been signed with before.
-    pub(crate) fn imported(&self, kid: &str) -> Option<Rc<K>> {
+    pub(crate) fn imported(&self, kid: &str) -> Option<Rc<ActiveKey<K>>> {
         let imported = self.imported.borrow();
-        imported
-            .iter()
-            .find(|(known, _)| known == kid)
-            .map(|(_, key)| Rc::clone(key))
+        imported.iter().find(|key| key.kid == kid).map(Rc::clone)
     }
 
     /// A ring as it was read. What was unsealed of the one `before` and is the same in it is kept: an id, of
@@ -71,8 +69,8 @@ impl<K> LoadedRing<K> {
     }
 
     /// Keeps an imported private key.
-    pub(crate) fn keep(&self, kid: &str, key: Rc<K>) {
-        self.imported.borrow_mut().push((kid.to_owned(), key));
+    pub(crate) fn keep(&self, key: Rc<ActiveKey<K>>) {
+        self.imported.borrow_mut().push(key);
     }
 }
 

@@ -93,7 +93,7 @@ impl<H: Host> Issuer<H> {
         // Only a registered id is told: clients have sent their secret in its place.
         context.client_id = application
             .as_ref()
-            .map(|known| known.client_id.to_string());
+            .map(|known| known.client_id.as_str().to_owned());
         if H::DIALECTS
             && let Some(inquiry) = &mut context.inquiry
         {

@@ -7,8 +7,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use serde::Serialize;
-
 use super::Context;
 use super::form::Form;
 use super::http::{Request, Response};
@@ -19,20 +17,8 @@ use crate::directory::{Name, TenantName};
 use crate::error::Reason;
 use crate::grant::{Issued, Party, TokenRequest, issue_to_client};
 use crate::issuer::{Host, Issuer};
+use crate::output::Members;
 use crate::time::UnixTime;
-
-/// RFC 6749 section 5.1. The lifetime of the refresh token is named as B2C and others name it.
-#[derive(Serialize)]
-struct TokenResponse<'a> {
-    access_token: &'a str,
-    token_type: &'static str,
-    expires_in: u32,
-    scope: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_token: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refresh_token_expires_in: Option<u64>,
-}
 
 impl<H: Host> Issuer<H> {
     pub(super) async fn token(
@@ -74,7 +60,7 @@ impl<H: Host> Issuer<H> {
                 let answer = realm.answer(&issued, grant_type, now);
                 Ok(Response::of_dialect(200, answer).uncached())
             }
-            _ => respond(&issued),
+            _ => Ok(respond(&issued)),
         }
     }
 
@@ -141,14 +127,18 @@ fn allow(client: &Application, grant_type: GrantType) -> Result<(), Reason> {
     Ok(())
 }
 
-fn respond(issued: &Issued) -> Result<Response, Reason> {
-    let response = TokenResponse {
-        access_token: &issued.access_token,
-        token_type: "Bearer",
-        expires_in: issued.expires_in,
-        scope: &issued.scope,
-        refresh_token: issued.refresh_token.as_deref(),
-        refresh_token_expires_in: issued.refresh_token_expires_in,
-    };
-    Ok(Response::json(200, &response)?.uncached())
+/// RFC 6749 section 5.1. The lifetime of the refresh token is named as B2C and others name it.
+fn respond(issued: &Issued) -> Response {
+    let mut body = Members::with_capacity(issued.access_token.len() + 512);
+    body.text("access_token", &issued.access_token);
+    body.text("token_type", "Bearer");
+    body.number("expires_in", u64::from(issued.expires_in));
+    body.text("scope", &issued.scope);
+    if let Some(refresh_token) = &issued.refresh_token {
+        body.text("refresh_token", refresh_token);
+    }
+    if let Some(seconds) = issued.refresh_token_expires_in {
+        body.number("refresh_token_expires_in", seconds);
+    }
+    Response::of_json(200, body.end()).uncached()
 }

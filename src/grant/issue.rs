@@ -166,7 +166,7 @@ impl Party<'_> {
             .signing_key(&ring, self.tenant_name, &wished, now)
             .await?;
         let unsigned = match realm {
-            None => token.unsigned(key.algorithm, &key.kid, now, expires_in)?,
+            None => token.unsigned(&key.header, now, expires_in)?,
             Some(_) if !H::DIALECTS || key.algorithm != algorithm => {
                 return Err(Reason::NoSigningKey(algorithm.name()));
             }
@@ -184,7 +184,8 @@ impl Party<'_> {
                     realm: Some(&in_realm),
                     ..token
                 };
-                token.unsigned(key.algorithm, &key.kid, now, expires_in)?
+                let header = token.shape.header(key.algorithm, &key.kid);
+                token.unsigned(&header, now, expires_in)?
             }
         };
         let token = issuer.sign(&key, unsigned).await?;
