@@ -45,7 +45,7 @@ impl Act {
     }
 
     /// Reads the members of the act of this name.
-    pub(crate) fn read(name: &str, value: Value) -> Result<Self, JsonError> {
+    pub(crate) fn read(name: &str, value: Value<'_>) -> Result<Self, JsonError> {
         let mut members = Members::of(value)?;
         let act = &mut members;
         let kind = match name {

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::client::ClientId;
 use crate::directory::TenantName;
 use crate::error::Reason;
+use crate::json::Writer;
 use crate::time::UnixTime;
 
 /// Something that happened, for the operator.
@@ -40,6 +41,16 @@ pub enum Kind {
     Done,
 }
 
+impl Kind {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Done => "done",
+        }
+    }
+}
+
 impl Event {
     pub(crate) fn new(
         kind: Kind,
@@ -55,6 +66,19 @@ impl Event {
             tenant: None,
             client_id: None,
         }
+    }
+
+    /// As text: what is derived, in less code for the wasm.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        Writer::object(384, |out| {
+            out.number("time", self.time.secs());
+            out.text("kind", self.kind.name());
+            out.text("reason", self.reason);
+            out.optional("detail", self.detail.as_deref());
+            out.optional("tenant", self.tenant.as_deref());
+            out.optional("clientId", self.client_id.as_deref());
+        })
     }
 
     /// That something was not done, and why.
@@ -85,5 +109,23 @@ pub trait EventSink {
     /// Whether it wants to hear of every access token, too: `token_issued`.
     fn wants_issuances(&self) -> bool {
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_written_as_it_is_derived() {
+        let time = UnixTime::from_secs(1_800_000_000);
+        for kind in [Kind::Refused, Kind::Failed, Kind::Done] {
+            let mut event = Event::new(kind, "store_unavailable", None, time);
+            assert_eq!(event.to_json(), serde_json::to_string(&event).unwrap());
+            event.detail = Some("\"quoted\" \\ é".into());
+            event.tenant = Some("demo".into());
+            event.client_id = Some("f3a1".into());
+            assert_eq!(event.to_json(), serde_json::to_string(&event).unwrap());
+        }
     }
 }

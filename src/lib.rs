@@ -19,11 +19,12 @@
 //! | [`store`] | the storage trait, its contract, the memory store |
 //! | [`error`], [`event`] | reasons, what goes on the wire, what the operator hears |
 //! | `time`, `entropy` | what the host hands in beside storage and signatures |
-//! | `output` | JSON and base64url as they are written |
+//! | `base64url` | base64url of what is no secret |
 
 mod act;
 pub mod administration;
 pub mod api;
+mod base64url;
 pub mod client;
 mod dialect;
 pub mod directory;
@@ -35,7 +36,6 @@ pub mod grant;
 mod issuer;
 mod json;
 pub mod key;
-mod output;
 pub mod store;
 mod text;
 mod time;

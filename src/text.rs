@@ -27,6 +27,12 @@ macro_rules! text_type {
             }
         }
 
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                &self.0
+            }
+        }
+
         impl std::borrow::Borrow<str> for $name {
             fn borrow(&self) -> &str {
                 &self.0
@@ -46,7 +52,7 @@ macro_rules! text_type {
         }
 
         impl $crate::json::Member for $name {
-            fn read(value: $crate::json::Value) -> Result<Self, $crate::json::JsonError> {
+            fn read(value: $crate::json::Value<'_>) -> Result<Self, $crate::json::JsonError> {
                 let text = String::read(value)?;
                 Self::new(text).ok_or_else(|| $crate::json::JsonError::expected($expected))
             }

@@ -4,12 +4,13 @@
 //! from a [`Signer`](crate::key::Signer), which may be asynchronous (docs/decisions/0014).
 
 use crate::api::RoleName;
+use crate::base64url;
 use crate::client::ClientId;
 use crate::dialect::{Field, Shape, TAKEN};
 use crate::error::Reason;
-use crate::json::{self, Object};
+use crate::json::{Object, Writer};
 use crate::key::Algorithm;
-use crate::output::{Members, base64url_len, push_base64url};
+
 use crate::time::UnixTime;
 
 /// Seconds that an access token lives if nobody says otherwise.
@@ -102,17 +103,18 @@ impl Shape {
     /// The header of every token of this shape that a key signs, in base64url: RFC 7515 section 4.1, RFC 9068
     /// section 2.1.
     pub(crate) fn header(&self, algorithm: Algorithm, kid: &str) -> Vec<u8> {
-        let mut header = Members::with_capacity(128);
-        header.text("alg", algorithm.name());
-        header.text("kid", kid);
-        header.text("typ", self.typ);
-        if self.has_x5t {
-            // As tokens of version 1.0 have it, the key's id once more: not the hash of a certificate that
-            // RFC 7515 section 4.1.7 means.
-            header.text("x5t", kid);
-        }
+        let header = Writer::object(128, |out| {
+            out.text("alg", algorithm.name());
+            out.text("kid", kid);
+            out.text("typ", self.typ);
+            if self.has_x5t {
+                // As tokens of version 1.0 have it, the key's id once more: not the hash of a certificate
+                // that RFC 7515 section 4.1.7 means.
+                out.text("x5t", kid);
+            }
+        });
         let mut encoded = Vec::new();
-        push_base64url(&mut encoded, header.end().as_bytes());
+        base64url::push(&mut encoded, header.as_bytes());
         encoded
     }
 }
@@ -122,48 +124,35 @@ pub(crate) struct Unsigned(Vec<u8>);
 
 impl AccessToken<'_> {
     /// Writes the token as far as the signature. The header is one of its shape.
-    pub(crate) fn unsigned(
-        &self,
-        header: &[u8],
-        issued_at: UnixTime,
-        lifetime: u32,
-    ) -> Result<Unsigned, Reason> {
-        let claims = self.claims(issued_at, lifetime)?;
-        let length = header.len() + base64url_len(claims.len()) + SIGNATURE;
+    pub(crate) fn unsigned(&self, header: &[u8], issued_at: UnixTime, lifetime: u32) -> Unsigned {
+        let claims = self.claims(issued_at, lifetime);
+        let length = header.len() + base64url::length(claims.len()) + SIGNATURE;
         let mut token = Vec::with_capacity(length);
         token.extend_from_slice(header);
         token.push(b'.');
-        push_base64url(&mut token, claims.as_bytes());
-        Ok(Unsigned(token))
+        base64url::push(&mut token, claims.as_bytes());
+        Unsigned(token)
     }
 
-    fn claims(&self, issued_at: UnixTime, lifetime: u32) -> Result<String, Reason> {
-        let mut claims = Members::with_capacity(CLAIMS);
+    fn claims(&self, issued_at: UnixTime, lifetime: u32) -> String {
         let issued_at = issued_at.secs();
-        claims.number("exp", issued_at.saturating_add(u64::from(lifetime)));
-        claims.number("nbf", issued_at);
-        claims.number("iat", issued_at);
-        for (name, field) in self.shape.claims {
-            match (field, self.roles) {
-                (Field::Roles, Some(roles)) => {
-                    claims.list(name, roles.iter().map(RoleName::as_str));
-                }
-                _ => {
-                    if let Some(text) = self.text(*field) {
-                        claims.text(name, text);
-                    }
+        Writer::object(CLAIMS, |out| {
+            out.number("exp", issued_at.saturating_add(u64::from(lifetime)));
+            out.number("nbf", issued_at);
+            out.number("iat", issued_at);
+            for (name, field) in self.shape.claims {
+                match (field, self.roles) {
+                    (Field::Roles, Some(roles)) => out.texts(name, roles),
+                    _ => out.optional(name, self.text(*field)),
                 }
             }
-        }
-        for (name, value) in self.claims.into_iter().flat_map(Object::members) {
-            // Who added it need not know which dialect the token is of.
-            if self.realm.is_none() || !TAKEN.contains(&name.as_str()) {
-                let value = json::write(value);
-                let value = value.map_err(|error| Reason::Internal(error.to_string()))?;
-                claims.added(name, &value);
+            for (name, value) in self.claims.into_iter().flat_map(Object::members) {
+                // Who added it need not know which dialect the token is of.
+                if self.realm.is_none() || !TAKEN.contains(&name.as_ref()) {
+                    out.value(name, value);
+                }
             }
-        }
-        Ok(claims.end())
+        })
     }
 }
 
@@ -177,7 +166,7 @@ impl Unsigned {
     pub(crate) fn with_signature(self, signature: &[u8]) -> Result<String, Reason> {
         let mut token = self.0;
         token.push(b'.');
-        push_base64url(&mut token, signature);
+        base64url::push(&mut token, signature);
         String::from_utf8(token).map_err(|error| Reason::Internal(error.to_string()))
     }
 }
@@ -194,7 +183,7 @@ mod tests {
     fn a_token_is_written_in_one_order() {
         let client = ClientId::new("c\"1").unwrap();
         let roles = ["Orders.Read", "Orders.Write"].map(|role| RoleName::new(role).unwrap());
-        let added: Object = json::read(r#"{"level":-1,"a\"b":["x",{"y":null}]}"#).unwrap();
+        let added: Object = crate::json::read(r#"{"level":-1,"a\"b":["x",{"y":null}]}"#).unwrap();
         let token = AccessToken {
             shape: &STANDARD,
             iss: "https://a.example/demo",
@@ -211,7 +200,7 @@ mod tests {
         };
         let header = STANDARD.header(Algorithm::Es256, "k");
         let issued_at = UnixTime::from_secs(1_700_000_000);
-        let unsigned = token.unsigned(&header, issued_at, 3_600).unwrap();
+        let unsigned = token.unsigned(&header, issued_at, 3_600);
         let compact = unsigned.with_signature(&[0xff; 64]).unwrap();
         let (input, signature) = compact.rsplit_once('.').unwrap();
         let (header, claims) = input.split_once('.').unwrap();

@@ -168,7 +168,7 @@ impl fmt::Debug for Brought {
 }
 
 impl Member for Brought {
-    fn read(value: Value) -> Result<Self, JsonError> {
+    fn read(value: Value<'_>) -> Result<Self, JsonError> {
         String::read(value).map(Zeroizing::new).map(Self)
     }
 }
@@ -229,7 +229,7 @@ impl<T: Clone> Change<T> {
 }
 
 impl<T: Member> Member for Change<T> {
-    fn read(value: Value) -> Result<Self, JsonError> {
+    fn read(value: Value<'_>) -> Result<Self, JsonError> {
         match value {
             Value::Null => Ok(Self::Unset),
             value => T::read(value).map(Self::To),
@@ -272,7 +272,7 @@ impl Command {
     /// Reads the members of the act of this name. `source` is the text that they are from.
     pub(crate) fn read(
         name: &str,
-        mut members: Members,
+        mut members: Members<'_>,
         given: Preconditions,
         source: &[u8],
     ) -> Result<Self, JsonError> {
@@ -317,7 +317,7 @@ impl Command {
 }
 
 impl Act {
-    fn read(name: &str, from: &mut Members) -> Result<Self, JsonError> {
+    fn read(name: &str, from: &mut Members<'_>) -> Result<Self, JsonError> {
         Ok(match name {
             "createTenant" => Self::CreateTenant(NewTenant {
                 id: from.take("id")?,
@@ -427,7 +427,7 @@ struct Administrator {
 }
 
 impl Member for Administrator {
-    fn read(value: Value) -> Result<Self, JsonError> {
+    fn read(value: Value<'_>) -> Result<Self, JsonError> {
         whole(value, |from| {
             Ok(Self {
                 display_name: from.take("displayName")?,
@@ -438,7 +438,7 @@ impl Member for Administrator {
 
 /// Reads a time that a date can say: a larger one is a mistake, such as milliseconds, and JavaScript
 /// could not read it back.
-fn moment(from: &mut Members, name: &str) -> Result<Option<UnixTime>, JsonError> {
+fn moment(from: &mut Members<'_>, name: &str) -> Result<Option<UnixTime>, JsonError> {
     let time: Option<UnixTime> = from.take(name)?;
     match time {
         Some(time) if time.secs() > MAX_TIME => {
@@ -450,8 +450,8 @@ fn moment(from: &mut Members, name: &str) -> Result<Option<UnixTime>, JsonError>
 
 /// Reads an object all of whose members must be known.
 fn whole<T>(
-    value: Value,
-    read: impl FnOnce(&mut Members) -> Result<T, JsonError>,
+    value: Value<'_>,
+    read: impl FnOnce(&mut Members<'_>) -> Result<T, JsonError>,
 ) -> Result<T, JsonError> {
     let mut members = Members::of(value)?;
     let done = read(&mut members)?;
@@ -460,7 +460,7 @@ fn whole<T>(
 }
 
 impl Range {
-    fn read(from: &mut Members) -> Result<Self, JsonError> {
+    fn read(from: &mut Members<'_>) -> Result<Self, JsonError> {
         let limit = from.take::<Option<u32>>("limit")?.unwrap_or(DEFAULT_LIMIT);
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(JsonError::expected("a limit of 1 to 1000"));
@@ -473,7 +473,7 @@ impl Range {
 }
 
 impl TenantChange {
-    fn read(from: &mut Members) -> Result<Self, JsonError> {
+    fn read(from: &mut Members<'_>) -> Result<Self, JsonError> {
         Ok(Self {
             display_name: from.take("displayName")?,
             algorithm: from.take("algorithm")?,
@@ -554,7 +554,7 @@ fn names(members: &[(&str, bool)]) -> String {
 }
 
 impl NewApplication {
-    fn read(from: &mut Members) -> Result<Self, JsonError> {
+    fn read(from: &mut Members<'_>) -> Result<Self, JsonError> {
         Ok(Self {
             client_id: from.take("clientId")?,
             kind: from.take_or_default("kind")?,
@@ -564,7 +564,7 @@ impl NewApplication {
 }
 
 impl ApplicationChange {
-    fn read(from: &mut Members) -> Result<Self, JsonError> {
+    fn read(from: &mut Members<'_>) -> Result<Self, JsonError> {
         Ok(Self {
             display_name: from.take("displayName")?,
             disabled: from.take("disabled")?,
@@ -577,7 +577,7 @@ impl ApplicationChange {
 }
 
 impl Member for ImportedApplication {
-    fn read(value: Value) -> Result<Self, JsonError> {
+    fn read(value: Value<'_>) -> Result<Self, JsonError> {
         whole(value, |from| {
             Ok(Self {
                 application: NewApplication::read(from)?,
@@ -589,7 +589,7 @@ impl Member for ImportedApplication {
 }
 
 impl Member for NewAssignment {
-    fn read(value: Value) -> Result<Self, JsonError> {
+    fn read(value: Value<'_>) -> Result<Self, JsonError> {
         whole(value, |from| {
             Ok(Self {
                 api: from.take("api")?,
@@ -600,7 +600,7 @@ impl Member for NewAssignment {
 }
 
 impl NewSecret {
-    fn take(from: &mut Members) -> Result<Self, JsonError> {
+    fn take(from: &mut Members<'_>) -> Result<Self, JsonError> {
         Ok(Self {
             display_name: from.take("displayName")?,
             secret: from.take("secret")?,
@@ -611,13 +611,13 @@ impl NewSecret {
 }
 
 impl Member for NewSecret {
-    fn read(value: Value) -> Result<Self, JsonError> {
+    fn read(value: Value<'_>) -> Result<Self, JsonError> {
         whole(value, Self::take)
     }
 }
 
 impl ApiChange {
-    fn read(from: &mut Members) -> Result<Self, JsonError> {
+    fn read(from: &mut Members<'_>) -> Result<Self, JsonError> {
         Ok(Self {
             display_name: from.take("displayName")?,
             roles: from.take("roles")?,
@@ -633,7 +633,7 @@ impl ApiChange {
 }
 
 impl Member for NewRole {
-    fn read(value: Value) -> Result<Self, JsonError> {
+    fn read(value: Value<'_>) -> Result<Self, JsonError> {
         whole(value, |from| {
             Ok(Self {
                 value: from.take("value")?,

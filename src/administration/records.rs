@@ -517,9 +517,9 @@ pub(super) fn document(text: &str, shown: &[&str], more: &[(&str, &str)]) -> Don
     let members = Members::of(json::parse(text)?)?;
     let mut document = pick(members, shown);
     for (name, value) in more {
-        document.push((*name, Value::Text((*value).to_owned())));
+        document.push((*name, Value::Text((*value).into())));
     }
-    let version = Value::Text(version(text));
+    let version = Value::Text(version(text).into());
     document.push(("version", version));
     Ok(json::write(&json::Shown(document))?)
 }
@@ -527,7 +527,7 @@ pub(super) fn document(text: &str, shown: &[&str], more: &[(&str, &str)]) -> Don
 /// The members of a secret that are shown.
 const SECRET: [&str; 5] = ["keyId", "displayName", "hint", "starts", "ends"];
 
-fn pick<'a>(mut members: Members, shown: &[&'a str]) -> Vec<(&'a str, Value)> {
+fn pick<'a>(mut members: Members<'a>, shown: &[&'a str]) -> Vec<(&'a str, Value<'a>)> {
     let mut document = Vec::with_capacity(shown.len() + 2);
     for name in shown {
         let Some(value) = members.value(name) else {
@@ -539,8 +539,8 @@ fn pick<'a>(mut members: Members, shown: &[&'a str]) -> Vec<(&'a str, Value)> {
                     .into_iter()
                     .filter_map(|secret| Members::of(secret).ok())
                     .map(|secret| {
-                        let owned = |(name, value): (&str, _)| (name.to_owned(), value);
-                        Value::Object(pick(secret, &SECRET).into_iter().map(owned).collect())
+                        let shown = pick(secret, &SECRET).into_iter();
+                        Value::Object(shown.map(|(name, value)| (name.into(), value)).collect())
                     })
                     .collect(),
             ),

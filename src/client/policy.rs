@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::json::{JsonError, Member, Members, Value, named};
+use crate::json::{JsonError, Member, Members, Value, Writer, named};
 
 /// What an application's refresh tokens are allowed: RFC 9700 section 4.14.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -51,8 +51,18 @@ impl Default for RefreshPolicy {
     }
 }
 
+impl RefreshPolicy {
+    /// Its members. All of them: who reads them may be of a version with other defaults.
+    pub(crate) fn write(&self, out: &mut Writer) {
+        out.text("mode", self.mode.name());
+        out.number("grace", self.grace.into());
+        out.number("idle", self.idle.into());
+        out.number("absolute", self.absolute.into());
+    }
+}
+
 impl Member for RefreshPolicy {
-    fn read(value: Value) -> Result<Self, JsonError> {
+    fn read(value: Value<'_>) -> Result<Self, JsonError> {
         let mut members = Members::of(value)?;
         let default = Self::default();
         let policy = Self {

@@ -155,7 +155,7 @@ impl Inquiry {
             &time,
             end,
         ];
-        let description = Value::Text(description.concat());
+        let description = Value::Text(description.concat().into());
         let mut body = ["{\"error\":\"", error, "\",\"error_description\":"].concat();
         body.push_str(&json::write(&description).unwrap_or_default());
         if !is_b2c {

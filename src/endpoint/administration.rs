@@ -175,7 +175,7 @@ impl<H: Host> Issuer<H> {
         if members.has("ifMatch") || members.has("idempotencyKey") {
             return Err(invalid("`If-Match` and `Idempotency-Key` are headers"));
         }
-        let mut put = |name: &str, value| {
+        let mut put = |name, value| {
             // What the path or a header says cannot be said again.
             members
                 .insert(name, value)
@@ -183,10 +183,10 @@ impl<H: Host> Issuer<H> {
         };
         // The only act that is not about the tenant that is addressed: it names a new one.
         if *act != "createTenant" {
-            put("tenant", Value::Text(tenant.to_string()))?;
+            put("tenant".into(), Value::Text(tenant.as_str().into()))?;
         }
         for (name, value) in parameters {
-            put(name, Value::Text(value))?;
+            put(name.into(), Value::Text(value.into()))?;
         }
         for (name, value) in Form::parse(request.query().as_bytes())?.iter() {
             // What is in a URL ends up in logs: it holds where a page starts and ends, and no secret.
@@ -196,9 +196,9 @@ impl<H: Host> Issuer<H> {
             let is_number = value.bytes().all(|byte| byte.is_ascii_digit());
             let value = match value.parse() {
                 Ok(number) if name == "limit" && is_number => Value::Whole(number),
-                _ => Value::Text(value.to_owned()),
+                _ => Value::Text(value.to_owned().into()),
             };
-            put(name, value)?;
+            put(name.to_owned().into(), value)?;
         }
         let source = [request.target.as_bytes(), b"\0", bytes(request)].concat();
         let preconditions = Preconditions {
@@ -345,7 +345,7 @@ fn bytes<'a>(request: &Request<'a>) -> &'a [u8] {
 }
 
 /// The members of the body: none if there is none.
-fn body(request: &Request<'_>) -> Result<Members, AdministrationError> {
+fn body<'a>(request: &Request<'a>) -> Result<Members<'a>, AdministrationError> {
     let bytes = whole(request, MAX_ADMINISTRATION_BODY)?;
     if bytes.is_empty() {
         return Ok(Members::none());

@@ -2,10 +2,9 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
-
 use crate::administration::AdministrationError;
 use crate::error::Reason;
+use crate::json::Writer;
 
 /// Bytes of the largest body that the token service reads: 16 KiB.
 pub const MAX_BODY: usize = 16 * 1_024;
@@ -38,16 +37,6 @@ pub struct Request<'a> {
     pub correlation: Option<&'a str>,
     /// The body.
     pub body: Body<'a>,
-}
-
-/// RFC 9457 section 3, with a stable `code`.
-#[derive(Serialize)]
-struct Problem<'a> {
-    r#type: &'a str,
-    title: &'a str,
-    status: u16,
-    detail: &'a str,
-    code: &'a str,
 }
 
 /// The body of a request.
@@ -97,13 +86,6 @@ pub struct Response {
 
 impl Response {
     /// A JSON document.
-    pub(crate) fn json(status: u16, document: &impl Serialize) -> Result<Self, Reason> {
-        let body = serde_json::to_string(document);
-        let body = body.map_err(|error| Reason::Internal(error.to_string()))?;
-        Ok(Self::of_json(status, body))
-    }
-
-    /// A JSON document that is written already.
     pub(crate) fn of_json(status: u16, body: String) -> Self {
         let headers = vec![("content-type", Cow::Borrowed("application/json"))];
         Self {
@@ -233,14 +215,14 @@ impl Response {
             503 => "Service Unavailable",
             _ => "Internal Server Error",
         };
-        let problem = Problem {
-            r#type: "about:blank",
-            title,
-            status,
-            detail: &detail,
-            code,
-        };
-        let body = serde_json::to_string(&problem).unwrap_or_default();
+        // RFC 9457 section 3, with a stable `code`.
+        let body = Writer::object(256, |out| {
+            out.text("type", "about:blank");
+            out.text("title", title);
+            out.number("status", status.into());
+            out.text("detail", &detail);
+            out.text("code", code);
+        });
         let mut response = Self::of_json(status, body);
         response.headers.clear();
         let response = response

@@ -1,7 +1,6 @@
 //! `POST /{t}/oauth2/introspect`: RFC 7662.
 
 use futures_util::future::join;
-use serde::Serialize;
 
 use super::Context;
 use super::http::{Request, Response};
@@ -13,19 +12,12 @@ use crate::grant::{
     Grant, GrantToken, Party, Place, Purpose, User, epochs, policy, present, scope_text, terms,
 };
 use crate::issuer::{Host, Issuer};
+use crate::json::Writer;
 use crate::store::Store;
 use crate::time::UnixTime;
 
-/// Section 2.2. What is not active says nothing else: requirement 36.
-#[derive(Serialize)]
-struct Inactive {
-    active: bool,
-}
-
 /// What an active token says; the options are an access token's.
-#[derive(Serialize)]
 struct Token {
-    active: bool,
     iss: String,
     sub: String,
     client_id: String,
@@ -33,18 +25,39 @@ struct Token {
     iat: UnixTime,
     exp: UnixTime,
     tid: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     token_type: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     aud: Option<ApiUri>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     jti: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     nbf: Option<UnixTime>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     roles: Vec<RoleName>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     sid: Option<String>,
+}
+
+/// Section 2.2. What is not active says nothing else: requirement 36.
+fn told(token: Option<&Token>) -> String {
+    Writer::object(512, |out| {
+        out.bool("active", token.is_some());
+        let Some(token) = token else {
+            return;
+        };
+        out.text("iss", &token.iss);
+        out.text("sub", &token.sub);
+        out.text("client_id", &token.client_id);
+        out.text("scope", &token.scope);
+        out.number("iat", token.iat.secs());
+        out.number("exp", token.exp.secs());
+        out.text("tid", &token.tid);
+        out.optional("token_type", token.token_type);
+        out.optional("aud", token.aud.as_ref().map(ApiUri::as_str));
+        out.optional("jti", token.jti.as_deref());
+        if let Some(nbf) = token.nbf {
+            out.number("nbf", nbf.secs());
+        }
+        if !token.roles.is_empty() {
+            out.texts("roles", &token.roles);
+        }
+        out.optional("sid", token.sid.as_deref());
+    })
 }
 
 impl<H: Host> Issuer<H> {
@@ -66,11 +79,7 @@ impl<H: Host> Issuer<H> {
             Some(token) => self.refresh_token(party, token, now).await?,
             None => self.access_token(party, text, now).await?,
         };
-        let response = match token {
-            Some(token) => Response::json(200, &token),
-            None => Response::json(200, &Inactive { active: false }),
-        };
-        Ok(response?.uncached())
+        Ok(Response::of_json(200, told(token.as_ref())).uncached())
     }
 
     /// A refresh token is told to its own client only, and is active if it would be honoured.
@@ -98,7 +107,6 @@ impl<H: Host> Issuer<H> {
             exp: grant.ends(&terms.policy),
             sub: grant.subject,
             tid: party.tenant.id.clone(),
-            active: true,
             token_type: None,
             aud: None,
             jti: None,
@@ -154,7 +162,6 @@ impl<H: Host> Issuer<H> {
             iat: claims.iat,
             exp: claims.exp,
             tid: claims.tid,
-            active: true,
             token_type: Some("Bearer"),
             aud: Some(claims.aud),
             jti: Some(claims.jti),

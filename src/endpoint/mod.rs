@@ -15,14 +15,13 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use serde::Serialize;
-
 use crate::dialect::{Asked, COMMON, Endpoint, Handle, Inquiry, Realm};
 use crate::directory::{Name, TenantName};
 use crate::entropy;
 use crate::error::Reason;
 use crate::event::{Event, EventSink};
 use crate::issuer::{Host, Issuer};
+use crate::json::Writer;
 use crate::store::{Guarantees, Store};
 use crate::time::UnixTime;
 
@@ -92,14 +91,6 @@ impl Route {
             },
         }
     }
-}
-
-#[derive(Serialize)]
-struct Health {
-    status: &'static str,
-    store: Guarantees,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    grants: Option<Guarantees>,
 }
 
 /// Who a request is about, as far as it has been understood; for the event if it is refused.
@@ -238,7 +229,7 @@ impl<H: Host> Issuer<H> {
             }
             Route::Jwks(tenant) => self.jwks(&tenant, now, context).await,
             Route::Metadata(tenant) => self.metadata(&tenant, now, context).await,
-            Route::Health => self.health(),
+            Route::Health => Ok(self.health()),
             Route::Dialect(_) => Err(Reason::UnknownPath),
         }
     }
@@ -297,13 +288,22 @@ impl<H: Host> Issuer<H> {
     }
 
     /// `GET /healthz`: that the service answers, and what its stores promise.
-    fn health(&self) -> Result<Response, Reason> {
-        let health = Health {
-            status: "ok",
-            store: self.host().store().guarantees(),
-            grants: self.host().grants().map(Store::guarantees),
+    fn health(&self) -> Response {
+        let of = |out: &mut Writer, name, promised: Guarantees| {
+            out.nested(name, |out| {
+                out.bool("atomic", promised.atomic);
+                out.bool("readYourWrites", promised.read_your_writes);
+                out.bool("transactions", promised.transactions);
+            });
         };
-        Ok(Response::json(200, &health)?.with("cache-control", "no-store"))
+        let health = Writer::object(192, |out| {
+            out.text("status", "ok");
+            of(out, "store", self.host().store().guarantees());
+            if let Some(grants) = self.host().grants() {
+                of(out, "grants", grants.guarantees());
+            }
+        });
+        Response::of_json(200, health).with("cache-control", "no-store")
     }
 }
 

@@ -17,7 +17,7 @@ use crate::directory::{Name, TenantName};
 use crate::error::Reason;
 use crate::grant::{Issued, Party, TokenRequest, issue_to_client};
 use crate::issuer::{Host, Issuer};
-use crate::output::Members;
+use crate::json::Writer;
 use crate::time::UnixTime;
 
 impl<H: Host> Issuer<H> {
@@ -129,16 +129,16 @@ fn allow(client: &Application, grant_type: GrantType) -> Result<(), Reason> {
 
 /// RFC 6749 section 5.1. The lifetime of the refresh token is named as B2C and others name it.
 fn respond(issued: &Issued) -> Response {
-    let mut body = Members::with_capacity(issued.access_token.len() + 512);
-    body.text("access_token", &issued.access_token);
-    body.text("token_type", "Bearer");
-    body.number("expires_in", u64::from(issued.expires_in));
-    body.text("scope", &issued.scope);
-    if let Some(refresh_token) = &issued.refresh_token {
-        body.text("refresh_token", refresh_token);
-    }
-    if let Some(seconds) = issued.refresh_token_expires_in {
-        body.number("refresh_token_expires_in", seconds);
-    }
-    Response::of_json(200, body.end()).uncached()
+    let bytes = issued.access_token.len() + issued.scope.len() + 320;
+    let body = Writer::object(bytes, |out| {
+        out.text("access_token", &issued.access_token);
+        out.text("token_type", "Bearer");
+        out.number("expires_in", issued.expires_in.into());
+        out.text("scope", &issued.scope);
+        out.optional("refresh_token", issued.refresh_token.as_deref());
+        if let Some(seconds) = issued.refresh_token_expires_in {
+            out.number("refresh_token_expires_in", seconds);
+        }
+    });
+    Response::of_json(200, body).uncached()
 }

@@ -12,7 +12,7 @@ use super::claims::check as check_claims;
 use super::record::{CODE_LIFETIME, Consent, Grant, GrantedScopes};
 use super::session::epochs;
 use super::store::User;
-use super::token::{GrantToken, Id, Place, Purpose, proof_key};
+use super::token::{GrantToken, Id, Place, Purpose, derive};
 use crate::administration::{AdministrationError, invalid};
 use crate::api::{ApiUri, RoleName, Scope, split};
 use crate::client::{Application, ClientId, GrantType, RedirectUri};
@@ -282,11 +282,12 @@ impl<H: Host> Issuer<H> {
         let ring = directory.ring(store, &request.tenant, now).await?;
         let ring = ring.ok_or(Reason::NoSigningKey(tenant.algorithm.name()))?;
         let keys = self.tenant_keys(&ring, &request.tenant).await?;
-        let code = proof_key(&place, &keys)
-            .and_then(|key| grant.code_proof(&key))
-            .and_then(|proof| GrantToken::text(Purpose::Code, &place, 0, &proof, &keys));
+        let code = derive(&place, &keys).and_then(|(key, seal)| {
+            let proof = grant.code_proof(&key)?;
+            Some(GrantToken::text(Purpose::Code, &place, 0, &proof, seal))
+        });
         let code = code.ok_or(Reason::Internal("no proof of the code".into()))?;
-        let text = json::write(&grant)?;
+        let text = grant.to_json();
         let expires = Some(now.plus(CODE_LIFETIME));
         let key = place.key()?;
         match grants.put(&key, &text, Expected::Absent, expires).await? {

@@ -166,7 +166,7 @@ impl Party<'_> {
             .signing_key(&ring, self.tenant_name, &wished, now)
             .await?;
         let unsigned = match realm {
-            None => token.unsigned(&key.header, now, expires_in)?,
+            None => token.unsigned(&key.header, now, expires_in),
             Some(_) if !H::DIALECTS || key.algorithm != algorithm => {
                 return Err(Reason::NoSigningKey(algorithm.name()));
             }
@@ -185,7 +185,7 @@ impl Party<'_> {
                     ..token
                 };
                 let header = token.shape.header(key.algorithm, &key.kid);
-                token.unsigned(&header, now, expires_in)?
+                token.unsigned(&header, now, expires_in)
             }
         };
         let token = issuer.sign(&key, unsigned).await?;

@@ -17,18 +17,17 @@ use subtle::{Choice, ConstantTimeEq};
 use super::command::{
     Binding, Command, Epochs, Issue, Outcome, Presented, Refusal, Successor, Terms,
 };
-use super::token::{Id, Proof, ProofKey, Purpose};
+use super::token::{Id, Proof, ProofKey, Prover, Purpose};
 use crate::api::{ApiUri, RoleName};
 use crate::client::{ClientId, RefreshMode, RefreshPolicy};
-use crate::json::{JsonError, Member, Members, Object, Value, named, record};
+use crate::json::{JsonError, Member, Members, Object, Value, Writer, named, record};
 use crate::time::UnixTime;
 
 /// Seconds that an authorization code lives.
 pub(crate) const CODE_LIFETIME: u64 = 60;
 
 /// The record of a grant.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Grant {
     /// The application.
     pub client_id: ClientId,
@@ -54,7 +53,6 @@ pub struct Grant {
     user_epoch: u64,
     /// Where it was opened, and the only place where its tokens are taken: no name stands for the standard's
     /// endpoints.
-    #[serde(skip_serializing_if = "String::is_empty")]
     realm: String,
 }
 
@@ -68,8 +66,7 @@ pub struct GrantedScopes {
 }
 
 /// Where in its life a grant is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// Its code has not been exchanged yet.
     Pending {},
@@ -90,8 +87,7 @@ pub enum State {
 }
 
 /// Why a grant was revoked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Revocation {
     /// A spent refresh token was used.
     Replayed,
@@ -104,8 +100,7 @@ pub enum Revocation {
 }
 
 /// What an authorization code is bound to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Code {
     /// The URI, if the authorization request named it: RFC 6749 section 4.1.3.
     pub(crate) redirect_uri: Option<String>,
@@ -134,14 +129,9 @@ pub struct Transition {
     pub outcome: Outcome,
 }
 
-impl Transition {
-    fn refused(refusal: Refusal) -> Self {
-        Self {
-            changed: None,
-            outcome: Outcome::Refused(refusal),
-        }
-    }
-}
+/// Whether a step changed the grant, and what came of it; or why there was none, and the grant is not to be
+/// stored.
+type Stepped = Result<(bool, Outcome), Refusal>;
 
 impl Grant {
     /// A grant whose code is about to be handed out.
@@ -174,16 +164,60 @@ impl Grant {
         }
     }
 
+    /// The record, as the store keeps it.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        Writer::object(768, |out| {
+            out.text("clientId", self.client_id.as_str());
+            out.text("subject", &self.subject);
+            out.list("scopes", &self.scopes, |out, granted| {
+                out.entry(|out| {
+                    out.text("api", granted.api.as_str());
+                    out.texts("scopes", &granted.scopes);
+                });
+            });
+            out.members("claims", &self.claims);
+            out.number("createdAt", self.created_at.secs());
+            out.number("usedAt", self.used_at.secs());
+            out.number("expiresAt", self.expires_at.secs());
+            out.nested("state", |out| match self.state {
+                State::Pending {} => out.nested("pending", |_| {}),
+                State::Active {
+                    generation,
+                    rotated_at,
+                } => out.nested("active", |out| {
+                    out.number("generation", generation.into());
+                    out.number("rotatedAt", rotated_at.secs());
+                }),
+                State::Revoked { at, why } => out.nested("revoked", |out| {
+                    out.number("at", at.secs());
+                    out.text("why", why.name());
+                }),
+            });
+            out.nested("code", |out| {
+                out.optional("redirectUri", self.code.redirect_uri.as_deref());
+                out.text("challenge", &self.code.challenge);
+                out.number("expiresAt", self.code.expires_at.secs());
+            });
+            out.text("salt", &self.salt.text());
+            self.epochs.write(out);
+            out.number("userEpoch", self.user_epoch);
+            if !self.realm.is_empty() {
+                out.text("realm", &self.realm);
+            }
+        })
+    }
+
     /// The proof of this grant's code.
     pub(crate) fn code_proof(&self, key: &ProofKey) -> Option<Proof> {
-        key.prove(Purpose::Code, self.salt, 0)
+        key.prover(self.salt)?.prove(Purpose::Code, 0)
     }
 
     /// Takes one step. `user_epoch` is how often everything of this user has been revoked.
     ///
     /// Refusals change nothing, save that a replay revokes the grant: RFC 9700 section 4.14.2.
     #[must_use]
-    pub fn apply(&self, command: &Command, user_epoch: u64, now: UnixTime) -> Transition {
+    pub fn apply(mut self, command: &Command, user_epoch: u64, now: UnixTime) -> Transition {
         let step = match command {
             Command::Redeem {
                 presented,
@@ -195,10 +229,19 @@ impl Grant {
             }
             Command::Revoke { presented } => self
                 .check(presented, Purpose::Refresh)
-                .map(|()| self.revoke(Revocation::Client, Outcome::Done {}, now)),
+                .map(|_| self.revoke(Revocation::Client, Outcome::Done {}, now)),
             Command::End {} => Ok(self.revoke(Revocation::Ended, Outcome::Done {}, now)),
         };
-        step.unwrap_or_else(Transition::refused)
+        match step {
+            Ok((changed, outcome)) => Transition {
+                changed: changed.then_some(self),
+                outcome,
+            },
+            Err(refusal) => Transition {
+                changed: None,
+                outcome: Outcome::Refused(refusal),
+            },
+        }
     }
 
     /// Whether a token of this grant is valid at all, as far as the grant goes.
@@ -222,19 +265,19 @@ impl Grant {
         user_epoch: u64,
         now: UnixTime,
     ) -> bool {
-        let step = self.refresh(presented, terms, user_epoch, now);
-        step.is_ok_and(|step| matches!(step.outcome, Outcome::Issue(_)))
+        let step = self.clone().refresh(presented, terms, user_epoch, now);
+        step.is_ok_and(|(_, outcome)| matches!(outcome, Outcome::Issue(_)))
     }
 
     fn redeem(
-        &self,
+        &mut self,
         presented: &Presented,
         terms: &Terms,
         binding: &Binding,
         user_epoch: u64,
         now: UnixTime,
-    ) -> Result<Transition, Refusal> {
-        self.check(presented, Purpose::Code)?;
+    ) -> Stepped {
+        let prover = self.check(presented, Purpose::Code)?;
         self.check_realm(terms)?;
         // Whoever lacks the verifier has not used the code: nothing is burnt, nothing revoked.
         if binding.redirect_uri != self.code.redirect_uri {
@@ -257,19 +300,19 @@ impl Grant {
                 if now >= self.code.expires_at {
                     return Err(Refusal::Expired);
                 }
-                self.used(0, now, presented, terms, now)
+                self.used(0, now, &prover, terms, now)
             }
         }
     }
 
     fn refresh(
-        &self,
+        &mut self,
         presented: &Presented,
         terms: &Terms,
         user_epoch: u64,
         now: UnixTime,
-    ) -> Result<Transition, Refusal> {
-        self.check(presented, Purpose::Refresh)?;
+    ) -> Stepped {
+        let prover = self.check(presented, Purpose::Refresh)?;
         self.check_realm(terms)?;
         let (current, rotated_at) = match self.state {
             State::Revoked { .. } => return Err(Refusal::Revoked),
@@ -298,36 +341,34 @@ impl Grant {
                     (current.checked_add(1).ok_or(Refusal::Expired)?, now)
                 }
             };
-            return self.used(generation, rotated_at, presented, terms, now);
+            return self.used(generation, rotated_at, &prover, terms, now);
         }
         // An answer may have been lost, or two tabs may have asked at once: they get the same token.
         let grace = u64::from(terms.policy.grace);
         if given + 1 == current && grace > 0 && now.since(rotated_at) <= grace {
-            let issue = self.issue(current, presented, terms)?;
-            return Ok(Transition {
-                changed: None,
-                outcome: Outcome::Issue(issue),
-            });
+            let issue = self.issue(current, &prover, terms)?;
+            return Ok((false, Outcome::Issue(issue)));
         }
         let outcome = Outcome::Refused(Refusal::Replayed);
         Ok(self.revoke(Revocation::Replayed, outcome, now))
     }
 
-    /// Whether the token is this grant's and this client's.
-    fn check(&self, presented: &Presented, purpose: Purpose) -> Result<(), Refusal> {
+    /// Whether the token is this grant's and this client's; what proves others of it, then.
+    fn check(&self, presented: &Presented, purpose: Purpose) -> Result<Prover, Refusal> {
         let Presented {
             key,
             proof,
             generation,
             ..
         } = presented;
-        if !bool::from(key.proves(proof, purpose, self.salt, *generation)) {
+        let prover = key.prover(self.salt).ok_or(Refusal::Forged)?;
+        if !bool::from(prover.proves(proof, purpose, *generation)) {
             return Err(Refusal::Forged);
         }
         if presented.client_id != self.client_id {
             return Err(Refusal::Foreign);
         }
-        Ok(())
+        Ok(prover)
     }
 
     /// Whether it is presented where it was opened. A token that rotates there must not be replayed where it
@@ -359,52 +400,38 @@ impl Grant {
 
     /// Active at this generation, and used now.
     fn used(
-        &self,
+        &mut self,
         generation: u32,
         rotated_at: UnixTime,
-        presented: &Presented,
+        prover: &Prover,
         terms: &Terms,
         now: UnixTime,
-    ) -> Result<Transition, Refusal> {
-        let state = State::Active {
+    ) -> Stepped {
+        let before = (self.state, self.used_at, self.expires_at);
+        let idle_end = now.plus(u64::from(terms.policy.idle));
+        self.state = State::Active {
             generation,
             rotated_at,
         };
-        let idle_end = now.plus(u64::from(terms.policy.idle));
-        let changed = Self {
-            state,
-            used_at: now,
-            expires_at: idle_end.min(self.absolute_end(&terms.policy)),
-            ..self.clone()
-        };
-        let issue = changed.issue(generation, presented, terms)?;
-        Ok(Transition {
-            // Reuse within one second changes nothing, and costs no write.
-            changed: (changed != *self).then_some(changed),
-            outcome: Outcome::Issue(issue),
-        })
+        self.used_at = now;
+        self.expires_at = idle_end.min(self.absolute_end(&terms.policy));
+        let issue = self.issue(generation, prover, terms)?;
+        // Reuse within one second changes nothing, and costs no write.
+        let changed = before != (self.state, self.used_at, self.expires_at);
+        Ok((changed, Outcome::Issue(issue)))
     }
 
-    fn revoke(&self, why: Revocation, outcome: Outcome, now: UnixTime) -> Transition {
-        let state = State::Revoked { at: now, why };
-        let changed = match self.state {
-            // The first reason stays.
-            State::Revoked { .. } => None,
-            _ => Some(Self {
-                state,
-                ..self.clone()
-            }),
-        };
-        Transition { changed, outcome }
+    fn revoke(&mut self, why: Revocation, outcome: Outcome, now: UnixTime) -> (bool, Outcome) {
+        // The first reason stays.
+        let changed = !matches!(self.state, State::Revoked { .. });
+        if changed {
+            self.state = State::Revoked { at: now, why };
+        }
+        (changed, outcome)
     }
 
     /// What the tokens are to say: RFC 6749 section 6, RFC 8707 section 2.2.
-    fn issue(
-        &self,
-        generation: u32,
-        presented: &Presented,
-        terms: &Terms,
-    ) -> Result<Issue, Refusal> {
+    fn issue(&self, generation: u32, prover: &Prover, terms: &Terms) -> Result<Issue, Refusal> {
         let granted = match &terms.api {
             None => self.scopes.first(),
             Some(api) => self.scopes.iter().find(|granted| granted.api == *api),
@@ -422,7 +449,7 @@ impl Grant {
             expires: self.ends(&terms.policy),
         };
         let proof = if terms.refreshable {
-            presented.key.prove(Purpose::Refresh, self.salt, generation)
+            prover.prove(Purpose::Refresh, generation)
         } else {
             None
         };
@@ -497,10 +524,10 @@ record!(Code {
 });
 
 impl Member for State {
-    fn read(value: Value) -> Result<Self, JsonError> {
+    fn read(value: Value<'_>) -> Result<Self, JsonError> {
         let (name, value) = Members::of(value)?.only()?;
         let mut members = Members::of(value)?;
-        match name.as_str() {
+        match &*name {
             "pending" => Ok(Self::Pending {}),
             "active" => Ok(Self::Active {
                 generation: members.take("generation")?,
@@ -511,6 +538,38 @@ impl Member for State {
                 why: members.take("why")?,
             }),
             _ => Err(JsonError::expected("`pending`, `active` or `revoked`")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json;
+
+    #[test]
+    fn a_record_of_the_first_form_is_read_and_written_without_what_is_nothing() {
+        // As version 0.1.0 wrote it first: with every member, though it be nothing.
+        let first = concat!(
+            r#"{"clientId":"f3a1c9e2-0b7d-4c56-9e21-7d2f0c8a4b13","subject":"ada \"A\"","#,
+            r#""scopes":[{"api":"api://orders","scopes":["Orders.Read","Orders.Write"]}],"#,
+            r#""claims":{"name":"A","levels":[1,-2]},"createdAt":1800000000,"usedAt":1800000001,"#,
+            r#""expiresAt":1802592000,"state":STATE,"code":{"redirectUri":null,"challenge":"c","#,
+            r#""expiresAt":1800000060},"salt":"AAECAwQFBgcICQoLDA0ODw","#,
+            r#""epochs":{"tenant":1,"application":2},"userEpoch":3}"#,
+        );
+        for state in [
+            r#"{"pending":{}}"#,
+            r#"{"active":{"generation":4,"rotatedAt":1800000001}}"#,
+            r#"{"revoked":{"at":1800000002,"why":"code_replayed"}}"#,
+        ] {
+            let first = first.replace("STATE", state);
+            let grant: Grant = json::read(&first).unwrap();
+            assert_eq!(grant.to_json(), first.replace(r#""redirectUri":null,"#, ""));
+            let full = first.replace("null", r#""https://app.example.com/""#);
+            let full = full.replace(r#""userEpoch":3"#, r#""userEpoch":3,"realm":"entra""#);
+            let grant: Grant = json::read(&full).unwrap();
+            assert_eq!(grant.to_json(), full);
         }
     }
 }

@@ -42,6 +42,7 @@ impl Exchange {
             target,
             binding,
         } = self;
+        let seal = token.seal;
         let (place, presented) = present(party, token)?;
         let (grant_type, once) = match binding {
             Some(_) => (GrantType::AuthorizationCode, true),
@@ -125,9 +126,9 @@ impl Exchange {
             ends: Some(issue.ends),
         };
         let (access_token, expires_in) = party.mint(issuer, ring, &api, &content, now).await?;
-        let refresh_token = issue.refresh.as_ref().and_then(|next| {
+        let refresh_token = issue.refresh.as_ref().map(|next| {
             let (generation, proof) = (next.generation, &next.proof);
-            GrantToken::text(Purpose::Refresh, &place, generation, proof, party.keys)
+            GrantToken::text(Purpose::Refresh, &place, generation, proof, seal)
         });
         Ok(Issued {
             access_token,
@@ -218,7 +219,7 @@ async fn try_step<H: Host>(
     now: UnixTime,
 ) -> Result<Outcome, Reason> {
     let grants = issuer.grants()?;
-    let (grant, user) = (place.key()?, place.user_key()?);
+    let (grant, user) = place.keys()?;
     if rehearsing {
         let (step, _) = decide(grants, &grant, &user, command, now).await?;
         return Ok(step.outcome);

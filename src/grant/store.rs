@@ -126,11 +126,9 @@ impl Step {
         };
         let grant: Grant = json::read(grant)?;
         let transition = grant.apply(command, User::epoch(user)?, now);
-        let write = transition
-            .changed
-            .map(|changed| json::write(&changed).map(|text| (text, changed.expires_at)));
+        let changed = transition.changed.as_ref();
         Ok(Self {
-            write: write.transpose()?,
+            write: changed.map(|changed| (changed.to_json(), changed.expires_at)),
             outcome: transition.outcome,
         })
     }

@@ -6,6 +6,7 @@
 //! store of the grants knows, and on a key from the tenant's secret, which is sealed under the master key:
 //! neither alone makes a token.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use base64ct::{Base64UrlUnpadded, Encoding};
@@ -63,6 +64,11 @@ impl Id {
         decode(text).map(Self)
     }
 
+    /// As it is where it is text.
+    pub(crate) fn text(self) -> String {
+        Base64UrlUnpadded::encode_string(&self.0)
+    }
+
     /// The leading bytes, as an id.
     fn split(bytes: &[u8]) -> Option<(Self, &[u8])> {
         let (id, rest) = bytes.split_first_chunk::<ID>()?;
@@ -72,7 +78,7 @@ impl Id {
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&Base64UrlUnpadded::encode_string(&self.0))
+        f.write_str(&self.text())
     }
 }
 
@@ -84,13 +90,16 @@ impl fmt::Debug for Id {
 
 impl Serialize for Id {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(&self.text())
     }
 }
 
 impl Member for Id {
-    fn read(value: Value) -> Result<Self, JsonError> {
-        let id = Self::parse(&String::read(value)?);
+    fn read(value: Value<'_>) -> Result<Self, JsonError> {
+        let id = match &value {
+            Value::Text(text) => Self::parse(text),
+            _ => None,
+        };
         id.ok_or_else(|| JsonError::expected("16 bytes in base64url"))
     }
 }
@@ -119,10 +128,15 @@ impl Place {
 
     /// The record of the grant.
     pub(crate) fn key(&self) -> Result<Key, KeyError> {
-        Key::new(
-            partition(&self.tenant, self.route)?,
-            [GRANTS, &self.grant.to_string()].concat(),
-        )
+        self.keys().map(|(grant, _)| grant)
+    }
+
+    /// The records of the grant and of the user.
+    pub(crate) fn keys(&self) -> Result<(Key, Key), KeyError> {
+        let partition = partition(&self.tenant, self.route)?;
+        let user = Key::new(partition.clone(), USER)?;
+        let grant = Key::new(partition, [GRANTS, &self.grant.text()].concat())?;
+        Ok((grant, user))
     }
 
     /// The record of the user.
@@ -155,7 +169,7 @@ pub(crate) fn user_key(tenant: &TenantName, subject: &str) -> Result<Key, KeyErr
 }
 
 fn partition(tenant: &TenantName, route: Id) -> Result<Partition, KeyError> {
-    Partition::new(format!("grants/{tenant}/{route}"))
+    Partition::new(["grants/", tenant.as_str(), "/", &route.text()].concat())
 }
 
 /// A hash, so that any subject has a partition and a token does not tell the user's name. Not keyed: it
@@ -188,16 +202,20 @@ impl<const N: usize> fmt::Debug for Secret<N> {
     }
 }
 
-impl<const N: usize> Serialize for Secret<N> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&Zeroizing::new(Base64UrlUnpadded::encode_string(&self.0)))
+impl<const N: usize> Secret<N> {
+    /// As it is where it is text.
+    pub(crate) fn text(&self) -> Zeroizing<String> {
+        Zeroizing::new(Base64UrlUnpadded::encode_string(&self.0))
     }
 }
 
 impl<const N: usize> Member for Secret<N> {
-    fn read(value: Value) -> Result<Self, JsonError> {
-        let text = Zeroizing::new(String::read(value)?);
-        let bytes = decode(&text).map(Self);
+    fn read(value: Value<'_>) -> Result<Self, JsonError> {
+        // As it was written: nothing of it can have been escaped, so that there is no copy to wipe.
+        let bytes = match &value {
+            Value::Text(Cow::Borrowed(text)) => decode(text).map(Self),
+            _ => None,
+        };
         bytes.ok_or_else(|| JsonError::expected("bytes in base64url"))
     }
 }
@@ -209,22 +227,30 @@ pub(crate) type Proof = Secret<PROOF>;
 pub(crate) type ProofKey = Secret<KEY>;
 
 impl ProofKey {
-    /// The proof of a token.
-    pub(crate) fn prove(&self, purpose: Purpose, salt: Id, generation: u32) -> Option<Proof> {
+    /// What makes the proofs of a grant with this salt.
+    pub(crate) fn prover(&self, salt: Id) -> Option<Prover> {
         let keyed = <Hmac<Sha256> as Mac>::new_from_slice(&self.0).ok()?;
+        Some(Prover { keyed, salt })
+    }
+}
+
+/// The key of a grant's proofs, taken in by an HMAC: half of the work, done once for all that a step needs.
+pub(crate) struct Prover {
+    keyed: Hmac<Sha256>,
+    salt: Id,
+}
+
+impl Prover {
+    /// The proof of a token.
+    pub(crate) fn prove(&self, purpose: Purpose, generation: u32) -> Option<Proof> {
         let generation = generation.to_be_bytes();
-        mac(keyed, &[purpose.prefix().as_bytes(), &salt.0, &generation]).map(Secret)
+        let fields = [purpose.prefix().as_bytes(), &self.salt.0, &generation];
+        mac(self.keyed.clone(), &fields).map(Secret)
     }
 
-    /// Whether the proof is this key's, in constant time.
-    pub(crate) fn proves(
-        &self,
-        proof: &Proof,
-        purpose: Purpose,
-        salt: Id,
-        generation: u32,
-    ) -> Choice {
-        let own = self.prove(purpose, salt, generation);
+    /// Whether the proof is this grant's, in constant time.
+    pub(crate) fn proves(&self, proof: &Proof, purpose: Purpose, generation: u32) -> Choice {
+        let own = self.prove(purpose, generation);
         own.map_or(Choice::from(0), |own| own.ct_eq(proof))
     }
 }
@@ -235,7 +261,8 @@ pub(crate) struct GrantToken {
     route: Id,
     grant: Id,
     pub(crate) generation: u32,
-    seal: [u8; SEAL],
+    /// Of every token of its grant the same, once it has been located.
+    pub(crate) seal: [u8; SEAL],
     pub(crate) proof: Proof,
 }
 
@@ -280,9 +307,8 @@ impl GrantToken {
         place: &Place,
         generation: u32,
         proof: &Proof,
-        keys: &TenantKeys,
-    ) -> Option<String> {
-        let (_, seal) = derive(place, keys)?;
+        seal: [u8; SEAL],
+    ) -> String {
         let mut bytes = Zeroizing::new(Vec::with_capacity(LENGTH));
         bytes.push(VERSION);
         bytes.extend(place.route.0);
@@ -291,17 +317,13 @@ impl GrantToken {
         bytes.extend(seal);
         bytes.extend(proof.0);
         let encoded = Zeroizing::new(Base64UrlUnpadded::encode_string(&bytes));
-        Some([purpose.prefix(), &encoded].concat())
+        [purpose.prefix(), &encoded].concat()
     }
 }
 
-/// The key of a grant, for its first proof.
-pub(crate) fn proof_key(place: &Place, keys: &TenantKeys) -> Option<ProofKey> {
-    derive(place, keys).map(|(key, _)| key)
-}
-
-/// One HMAC yields both: 24 bytes that stay secret, and 8 that every token of the grant shows.
-fn derive(place: &Place, keys: &TenantKeys) -> Option<(ProofKey, [u8; SEAL])> {
+/// The key of a grant and its seal. One HMAC yields both: 24 bytes that stay secret, and 8 that every token
+/// of the grant shows.
+pub(crate) fn derive(place: &Place, keys: &TenantKeys) -> Option<(ProofKey, [u8; SEAL])> {
     let mut bytes = keys.grant_key(&[
         place.tenant.as_str().as_bytes(),
         &place.route.0,
@@ -334,9 +356,10 @@ mod tests {
 
     fn token(keys: &TenantKeys) -> String {
         let place = Place::new(&demo(), "ada", Id([7; ID]));
-        let key = proof_key(&place, keys).unwrap();
-        let proof = key.prove(Purpose::Refresh, Id([9; ID]), 3).unwrap();
-        GrantToken::text(Purpose::Refresh, &place, 3, &proof, keys).unwrap()
+        let (key, seal) = derive(&place, keys).unwrap();
+        let prover = key.prover(Id([9; ID])).unwrap();
+        let proof = prover.prove(Purpose::Refresh, 3).unwrap();
+        GrantToken::text(Purpose::Refresh, &place, 3, &proof, seal)
     }
 
     #[test]
@@ -346,14 +369,14 @@ mod tests {
         let (place, key) = parsed.locate(&demo(), &keys(1)).unwrap();
         assert_eq!(place, Place::new(&demo(), "ada", Id([7; ID])));
         assert_eq!(parsed.generation, 3);
-        let proves =
-            |generation| key.proves(&parsed.proof, Purpose::Refresh, Id([9; ID]), generation);
-        assert!(bool::from(proves(3)));
-        assert!(!bool::from(proves(4)));
-        let other_salt = key.proves(&parsed.proof, Purpose::Refresh, Id([8; ID]), 3);
-        assert!(!bool::from(other_salt));
-        let as_code = key.proves(&parsed.proof, Purpose::Code, Id([9; ID]), 3);
-        assert!(!bool::from(as_code));
+        let proves = |purpose, salt, generation| {
+            let prover = key.prover(Id([salt; ID])).unwrap();
+            bool::from(prover.proves(&parsed.proof, purpose, generation))
+        };
+        assert!(proves(Purpose::Refresh, 9, 3));
+        assert!(!proves(Purpose::Refresh, 9, 4));
+        assert!(!proves(Purpose::Refresh, 8, 3));
+        assert!(!proves(Purpose::Code, 9, 3));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::json::{self, JsonError, Member, Value, named, record};
+use crate::json::{self, JsonError, Member, Value, Writer, named, record};
 
 /// How access tokens are signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Default)]
@@ -58,7 +58,7 @@ pub struct PublicKey {
 }
 
 impl Member for PublicKey {
-    fn read(value: Value) -> Result<Self, JsonError> {
+    fn read(value: Value<'_>) -> Result<Self, JsonError> {
         let jwk = Jwk::read(value)?;
         let public = Self::try_from(jwk);
         public.map_err(|_| JsonError::expected("a public JWK"))
@@ -82,7 +82,7 @@ struct Jwk {
     e: Option<String>,
     /// Read to be refused: the private part of every kind of key.
     #[serde(skip_serializing)]
-    d: Option<Value>,
+    d: Option<Value<'static>>,
 }
 
 record!(Jwk {
@@ -104,6 +104,28 @@ impl PublicKey {
     /// [`Algorithm`] uses.
     pub fn from_jwk(json: &str) -> Result<Self, PublicKeyError> {
         json::read(json).map_err(|_| PublicKeyError)
+    }
+
+    /// Writes its members.
+    pub(crate) fn write(&self, out: &mut Writer) {
+        let jwk = &self.jwk;
+        out.text("kty", &jwk.kty);
+        let optional = [
+            ("crv", &jwk.crv),
+            ("x", &jwk.x),
+            ("y", &jwk.y),
+            ("n", &jwk.n),
+            ("e", &jwk.e),
+        ];
+        for (name, value) in optional {
+            out.optional(name, value.as_deref());
+        }
+    }
+
+    /// The JWK, as text.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        Writer::object(512, |out| self.write(out))
     }
 
     /// The algorithm that this key is for.

@@ -315,7 +315,7 @@ impl Pool {
 
 impl EventSink for WasmHost {
     fn emit(&self, event: Event) {
-        self.js.event(&self.exchange.call(), &json(&event));
+        self.js.event(&self.exchange.call(), &event.to_json());
     }
 
     fn wants_issuances(&self) -> bool {
@@ -420,7 +420,7 @@ impl GrantStore for WasmStore {
             return compare_and_set(self, grant, user, command, now).await;
         }
         // It carries proofs and the key of this grant.
-        let text = Zeroizing::new(json(command));
+        let text = command.to_json();
         let begin = |call: &JsValue, id| {
             let (partition, name) = (grant.partition().as_str(), grant.name());
             self.js.step(call, id, partition, name, &text);
@@ -558,7 +558,7 @@ impl Signer for WasmHost {
         message: &[u8],
         signature: &[u8],
     ) -> Result<bool, SignerError> {
-        let (name, jwk) = (public.algorithm().name(), json(public));
+        let (name, jwk) = (public.algorithm().name(), public.to_json());
         let begin = |call: &JsValue, id| {
             self.js.verify(call, id, name, &jwk, message, signature);
         };

@@ -7,7 +7,7 @@ use wasm_bindgen::prelude::*;
 use zeroize::Zeroizing;
 
 use super::host::WasmHost;
-use super::{Engine, json, seconds};
+use super::{Engine, seconds};
 use crate::administration::AdministrationError;
 use crate::endpoint::{Request, Response};
 use crate::grant::{Command, Step};
@@ -75,7 +75,7 @@ pub fn step(
     let command = Zeroizing::new(command);
     let command: Command = crate::json::read(&command).map_err(|error| error.to_string())?;
     let step = Step::take(grant.as_deref(), user.as_deref(), &command, seconds(now));
-    let outcome = json(&step.outcome);
+    let outcome = step.outcome.to_json();
     Ok(match step.write {
         None => outcome,
         Some((value, expires)) => {
