@@ -1,8 +1,7 @@
 //! Access tokens that come back: to introspection, to revocation, to administration.
 //!
 //! Only tokens made here are accepted, so the key ring is the whole of the trust: the key names the
-//! algorithm, whatever the header says. (`jwt-compact` is not asked to read them: its verification is
-//! synchronous, and a host's is not.)
+//! algorithm, whatever the header says.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
 

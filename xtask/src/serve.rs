@@ -46,6 +46,8 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     if arguments.first().is_none_or(|first| first != "counts") {
         setup::load_generator()?;
         setup::bench()?;
+        // `serve` is measured on each of them.
+        setup::runtimes()?;
     }
     build::package()?;
     counts::prepare()?;
