@@ -21,6 +21,8 @@ export { GrantObject } from "../pkg/stores/durable-object.js";
  * @property {string} [PREVIOUS_MASTER_KEY] a secret, while the master key is being rotated
  * @property {string} [BOOTSTRAP_SECRET] a secret that makes the first administrator, once
  * @property {string} [CACHE_TTL] seconds for which records are used from memory
+ * @property {string} [CACHE_CAPACITY] records that are kept in memory
+ * @property {string} [ISSUANCE_EVENTS] "false": the tokens that are issued are no events
  */
 
 /** One for the life of the isolate, so that its cache is warm. @type {import("../pkg/index.d.ts").Issuer | undefined} */
@@ -43,6 +45,8 @@ export default {
         masterKey: env.MASTER_KEY,
         previousMasterKey: env.PREVIOUS_MASTER_KEY,
         cacheTtl: env.CACHE_TTL ? Number(env.CACHE_TTL) : undefined,
+        cacheCapacity: env.CACHE_CAPACITY ? Number(env.CACHE_CAPACITY) : undefined,
+        issuanceEvents: env.ISSUANCE_EVENTS !== "false",
         store: directoryStore({ kv: env.DIRECTORY, objects: env.TENANTS }),
         grants: durableObjectStore(env.GRANTS),
         administration: (request, tenant) => administer(env.TENANTS, tenant, request),

@@ -15,8 +15,8 @@ async function start(options) {
   const shared = { baseUrl: "https://auth.example.com", masterKey: MASTER_KEY, store };
   const { clientId, secret, scope } = await register(createIssuer({ ...shared, onEvent() {} }).admin);
   const issuer = createIssuer({ ...shared, ...options });
-  const ask = (client_secret = secret) =>
-    issuer.fetch(tokenRequest({ client_id: clientId, client_secret, scope }));
+  const ask = (client_secret = secret, /** @type {any} */ runtime = undefined) =>
+    issuer.fetch(tokenRequest({ client_id: clientId, client_secret, scope }), runtime);
   return { ask, clientId };
 }
 
@@ -40,6 +40,62 @@ test("r48 the log and a callback are told the same", async (context) => {
   assert.deepEqual(logged.slice(2), heard);
   assert.deepEqual(Object.keys(logged[0]), Object.keys(heard[0]));
   assert.ok(!("location" in heard[0]), "here is no Cloudflare");
+});
+
+test("r48 issuances that come together share an entry of the log, in order with every other event", async (context) => {
+  /** @type {string[]} */
+  const entries = [];
+  const told = (/** @type {string} */ entry) => void entries.push(entry);
+  context.mock.method(console, "log", told);
+  context.mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_800_000_000_000 });
+  const { ask } = await start({});
+  /** @type {Promise<unknown>[]} */
+  const waited = [];
+  const runtime = { waitUntil: (/** @type {Promise<unknown>} */ work) => void waited.push(work) };
+  const reasons = () =>
+    entries.map((entry) => entry.split("\n").map((line) => JSON.parse(line).edgemint.reason));
+  const issued = "token_issued";
+
+  for (let token = 0; token < 3; token += 1) await ask(undefined, runtime);
+  assert.deepEqual(entries, []);
+  assert.equal(waited.length, 1, "the runtime waits once for all of them");
+  context.mock.timers.tick(50);
+  await waited[0];
+  assert.deepEqual(reasons(), [[issued, issued, issued]]);
+
+  // A refusal is told at once, after what came before it.
+  await ask(undefined, runtime);
+  await ask(WRONG, runtime);
+  assert.deepEqual(reasons().slice(1), [[issued], ["wrong_secret"]]);
+
+  // Many do not wait for the time.
+  entries.length = 0;
+  for (let token = 0; token < 64; token += 1) await ask(undefined, runtime);
+  assert.deepEqual(reasons().map(({ length }) => length), [64]);
+
+  // Where nobody waits, each is told before its answer.
+  entries.length = 0;
+  await ask();
+  assert.deepEqual(reasons(), [[issued]]);
+});
+
+test("r48 an entry whose timer was cancelled with its request is told with the next", async (context) => {
+  /** @type {string[]} */
+  const entries = [];
+  context.mock.method(console, "log", (/** @type {string} */ entry) => void entries.push(entry));
+  context.mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_800_000_000_000 });
+  const { ask } = await start({});
+  const timer = context.mock.method(globalThis, "setTimeout", () => 0);
+  await ask(undefined, { waitUntil() {} });
+  timer.mock.restore();
+  context.mock.timers.tick(1_000);
+  assert.deepEqual(entries, []);
+  /** @type {Promise<unknown>[]} */
+  const waited = [];
+  await ask(undefined, { waitUntil: (/** @type {Promise<unknown>} */ work) => void waited.push(work) });
+  context.mock.timers.tick(50);
+  await waited[0];
+  assert.deepEqual(entries.map((entry) => entry.split("\n").length), [2]);
 });
 
 test("r48 whoever does not want issuances hears of refusals only", async () => {
