@@ -130,26 +130,26 @@ export class Call {
 const ISSUANCE = '"reason":"token_issued"';
 
 /**
- * The lines that tell of issuances. Under load, one call of the console writes many of them: each call costs
- * as much as it takes to make a token's claims, and where logs are stored it has a price.
+ * The log of issuances. Under load, one line tells of many of them: each call of the console costs as much as
+ * it takes to make a token's claims, and where logs are stored it has a price.
  */
 class IssuanceLog {
-  /** Lines at most, in one call. */
+  /** Events at most, in one line. */
   static MOST = 64;
   /** Milliseconds that the first of them waits. */
   static WAIT = 50;
   /** Milliseconds after which a timer is taken for lost: its request was cancelled. */
   static PATIENCE = 1000;
 
-  /** @type {string[]} */
-  #lines = [];
+  /** In JSON, each. @type {string[]} */
+  #events = [];
   /** When a flush is due at the latest. */
   #due = 0;
 
-  /** @param {string} line @param {Call} [call] that it belongs to */
-  add(line, call) {
-    this.#lines.push(line);
-    if (this.#lines.length >= IssuanceLog.MOST) return this.flush();
+  /** @param {string} event @param {Call} [call] that it belongs to */
+  add(event, call) {
+    this.#events.push(event);
+    if (this.#events.length >= IssuanceLog.MOST) return this.flush();
     const time = Date.now();
     if (time < this.#due) return;
     // Where nobody waits for a timer, the process may be gone by then.
@@ -161,9 +161,10 @@ class IssuanceLog {
 
   flush() {
     this.#due = 0;
-    if (this.#lines.length === 0) return;
-    console.log(this.#lines.join("\n"));
-    this.#lines = [];
+    const events = this.#events;
+    if (events.length === 0) return;
+    this.#events = [];
+    console.log(`{"edgemint":${events.length === 1 ? events[0] : `[${events.join(",")}]`}}`);
   }
 }
 
@@ -286,7 +287,7 @@ export class Driver {
   /** Where a request comes from, or nothing. @param {Request} request */
   address(request) {
     try {
-      const address = this.options.clientAddress?.(request) ?? "";
+      const address = String(this.options.clientAddress?.(request) ?? "");
       // It goes to the wasm as a line.
       if (address.includes("\n")) throw new TypeError("clientAddress returned a line break");
       return address;
@@ -311,25 +312,25 @@ export class Driver {
    * @param {string} text @param {Call} [call] that it belongs to
    */
   tell(text, call) {
-    // By far the most frequent one. In an isolate, all of them come in at one place.
-    const isIssuance = text.includes(ISSUANCE);
-    const location = isIssuance ? this.#place(call) : call?.location;
     if (this.options.onEvent !== undefined) {
       const event = JSON.parse(text);
+      const location = call?.location;
       if (location !== undefined) event.location = location;
       this.emit(event);
       return;
     }
-    const where = location === undefined ? "" : `,"location":${JSON.stringify(location)}`;
-    const line = `{"edgemint":${text.slice(0, -1)}${where}}}`;
+    // By far the most frequent one. In an isolate, all of them come in at one place.
+    const isIssuance = text.includes(ISSUANCE);
+    const location = isIssuance ? this.#place(call) : call?.location;
+    const event = location === undefined ? text : `${text.slice(0, -1)},"location":${JSON.stringify(location)}}`;
     if (isIssuance) {
-      this.#issuances.add(line, call);
+      this.#issuances.add(event, call);
       return;
     }
     this.#issuances.flush();
     // Within a text of it, the quotes would be escaped.
-    if (text.includes('"kind":"failed"')) console.error(line);
-    else console.log(line);
+    if (text.includes('"kind":"failed"')) console.error(`{"edgemint":${event}}`);
+    else console.log(`{"edgemint":${event}}`);
   }
 
   /** Where issuances come in, looked up once a minute. @param {Call} [call] */
@@ -337,6 +338,7 @@ export class Driver {
     const time = now();
     if (time >= this.#placed + 60) {
       this.#location = call?.location;
+      // Where there is none, it costs as much to find that out.
       this.#placed = time;
     }
     return this.#location;
@@ -522,7 +524,12 @@ class Host {
 
   /** @param {Call | undefined} call @param {string} event */
   event(call, event) {
-    this.driver.tell(event, call);
+    try {
+      this.driver.tell(event, call);
+    } catch (error) {
+      // What the runtime throws must not unwind through the wasm, nor undo what was done.
+      console.error("edgemint: an event was lost", error);
+    }
   }
 
   /** @param {Call} call @param {number} id @param {string} claim */

@@ -215,10 +215,12 @@ class Issuer {
 
   /**
    * @param {Request} request
-   * @param {{ waitUntil(promise: Promise<unknown>): void }} [context]
+   * @param {{ waitUntil(promise: Promise<unknown>): void }} [given]
    * @returns {Promise<Response>}
    */
-  fetch(request, context) {
+  fetch(request, given) {
+    // Servers that take a handler hand it whatever they have: Deno's information, Bun's server, a Worker's env.
+    const context = typeof given?.waitUntil === "function" ? given : undefined;
     const { method, headers, url } = request;
     if (url.includes("/admin/v1/") && this.#options.administration !== false) {
       const tenant = ADMINISTERED.exec(url)?.[1];
@@ -265,7 +267,7 @@ class Issuer {
       const { maxBody } = driver;
       readText(request, maxBody).then(
         (body) => {
-          if (body.length > maxBody) start("", TOO_LARGE);
+          if (body === null || body.length > maxBody) start("", TOO_LARGE);
           else start(body);
         },
         () => start("", UNREADABLE),
@@ -412,25 +414,35 @@ const TOO_LARGE = 1;
 const UNREADABLE = 2;
 
 /**
- * A body as text, or more than `limit` characters if it is longer than as many bytes.
+ * A body as text, or null if it is longer than `limit` bytes.
  * @param {Request} request
  * @param {number} limit
- * @returns {Promise<string>}
+ * @returns {Promise<string | null>}
  */
 function readText(request, limit) {
   const { headers } = request;
   const declared = headers.get("content-length");
-  const isDeclared = declared !== null && /^\d{1,7}$/.test(declared) && Number(declared) <= limit;
-  // The runtime's own text costs half of the bytes and their decoder, but it replaces what is no UTF-8, and
-  // what it puts there a form has only in percent-encoding.
-  if (isDeclared && headers.get("content-type")?.startsWith(FORM)) {
-    return request.text().then((text) => (text.includes("\ufffd") ? NO_TEXT : text));
+  const length = declared !== null && /^\d{1,7}$/.test(declared) ? Number(declared) : Infinity;
+  // The runtime's own text costs half of the bytes and their decoder.
+  if (length <= limit && headers.get("content-type")?.startsWith(FORM)) {
+    return request.text().then((text) => (isExact(text, length) ? text : NO_TEXT));
   }
-  return (isDeclared ? request.arrayBuffer() : read(request, declared, limit)).then(decode);
+  if (length <= limit) return request.arrayBuffer().then(decode);
+  return declared === null ? read(request, limit).then(decode) : Promise.resolve(null);
 }
 
-/** @param {ArrayBuffer | Uint8Array} bytes */
+/**
+ * Whether a text is what was sent: `Request.text` replaces what is no UTF-8, and leaves a byte order mark out.
+ * @param {string} text @param {number} length in bytes, as the client says
+ */
+function isExact(text, length) {
+  if (text.includes("\ufffd")) return false;
+  return text.length === length || new TextEncoder().encode(text).length + 3 !== length;
+}
+
+/** @param {ArrayBuffer | Uint8Array | null} bytes */
 function decode(bytes) {
+  if (bytes === null) return null;
   try {
     return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
@@ -439,19 +451,16 @@ function decode(bytes) {
 }
 
 /**
- * A body of unknown length, or more than `limit` bytes of it if it is longer: no more is ever held.
+ * A body of unknown length, or null if it is longer than `limit` bytes: no more is ever held.
  * @param {Request} request
- * @param {string | null} declared its length, as the client says
  * @param {number} limit
- * @returns {Promise<Uint8Array>}
  */
-async function read(request, declared, limit) {
-  const tooLarge = new Uint8Array(limit + 1);
-  if (declared !== null || request.body === null) return declared === null ? new Uint8Array(0) : tooLarge;
+async function read(request, limit) {
+  if (request.body === null) return new Uint8Array(0);
   const body = new Uint8Array(limit);
   let length = 0;
   for await (const chunk of request.body) {
-    if (length + chunk.length > limit) return tooLarge;
+    if (length + chunk.length > limit) return null;
     body.set(chunk, length);
     length += chunk.length;
   }

@@ -359,7 +359,8 @@ impl<'a> Members<'a> {
     /// Of members of one name the last counts.
     pub(crate) fn value(&mut self, name: &str) -> Option<Value<'a>> {
         let at = self.0.iter().rposition(|(known, _)| **known == *name)?;
-        Some(self.0.swap_remove(at).1)
+        // In their order: of those that are left, the last must go on to count.
+        Some(self.0.remove(at).1)
     }
 
     /// Takes a member that may be absent, and is its type's default then.
@@ -1043,6 +1044,15 @@ mod tests {
         ] {
             let seen = parse(text).unwrap_err().to_string();
             assert_eq!(seen, ["unreadable at ", place].concat(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn of_members_of_one_name_the_last_counts_whatever_was_taken_before() {
+        let value = parse(r#"{"a":0,"b":1,"x":1,"c":2,"x":2}"#).unwrap();
+        let mut members = Members::of(value).unwrap();
+        for (name, expected) in [("a", 0_u64), ("b", 1), ("x", 2), ("c", 2), ("x", 1)] {
+            assert_eq!(members.take::<u64>(name), Ok(expected), "{name}");
         }
     }
 

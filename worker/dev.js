@@ -205,7 +205,7 @@ let isShown = false;
 /** Whether it is the event of an act that went well. @param {string} line */
 function isDone(line) {
   try {
-    return JSON.parse(line).edgemint?.kind === "done";
+    return [JSON.parse(line).edgemint].flat().every((event) => event?.kind === "done");
   } catch {
     return false;
   }

@@ -42,7 +42,7 @@ test("r48 the log and a callback are told the same", async (context) => {
   assert.ok(!("location" in heard[0]), "here is no Cloudflare");
 });
 
-test("r48 issuances that come together share an entry of the log, in order with every other event", async (context) => {
+test("r48 issuances that come together share a line of the log, in order with every other event", async (context) => {
   /** @type {string[]} */
   const entries = [];
   const told = (/** @type {string} */ entry) => void entries.push(entry);
@@ -53,7 +53,7 @@ test("r48 issuances that come together share an entry of the log, in order with 
   const waited = [];
   const runtime = { waitUntil: (/** @type {Promise<unknown>} */ work) => void waited.push(work) };
   const reasons = () =>
-    entries.map((entry) => entry.split("\n").map((line) => JSON.parse(line).edgemint.reason));
+    entries.map((entry) => [JSON.parse(entry).edgemint].flat().map(({ reason }) => reason));
   const issued = "token_issued";
 
   for (let token = 0; token < 3; token += 1) await ask(undefined, runtime);
@@ -79,6 +79,22 @@ test("r48 issuances that come together share an entry of the log, in order with 
   assert.deepEqual(reasons(), [[issued]]);
 });
 
+test("r48 whatever a server hands the handler beside a request, tokens are issued and told", async (context) => {
+  /** @type {string[]} */
+  const entries = [];
+  context.mock.method(console, "log", (/** @type {string} */ entry) => void entries.push(entry));
+  const reported = context.mock.method(console, "error", () => {});
+  const { ask } = await start({});
+  for (const given of [undefined, null, {}, { remoteAddr: {} }, "x", { waitUntil: 1 }]) {
+    assert.equal((await ask(undefined, given)).status, 200);
+  }
+  assert.equal(entries.length, 6);
+  assert.equal(reported.mock.callCount(), 0);
+  const throwing = { waitUntil: () => assert.fail("no") };
+  assert.equal((await ask(undefined, throwing)).status, 200);
+  assert.equal(reported.mock.callCount(), 1);
+});
+
 test("r48 an entry whose timer was cancelled with its request is told with the next", async (context) => {
   /** @type {string[]} */
   const entries = [];
@@ -95,7 +111,7 @@ test("r48 an entry whose timer was cancelled with its request is told with the n
   await ask(undefined, { waitUntil: (/** @type {Promise<unknown>} */ work) => void waited.push(work) });
   context.mock.timers.tick(50);
   await waited[0];
-  assert.deepEqual(entries.map((entry) => entry.split("\n").length), [2]);
+  assert.deepEqual(entries.map((entry) => JSON.parse(entry).edgemint.length), [2]);
 });
 
 test("r48 whoever does not want issuances hears of refusals only", async () => {

@@ -28,7 +28,7 @@ async function start(options) {
     async events(reason, count) {
       for (let wait = 0; ; wait += 1) {
         const lines = worker.log.filter((line) => line.includes(`"reason":"${reason}"`));
-        if (lines.length >= count || wait === 100) return lines.map((line) => JSON.parse(line).edgemint);
+        if (lines.length >= count || wait === 100) return lines.flatMap((line) => JSON.parse(line).edgemint);
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     },

@@ -8,7 +8,7 @@ import { register, startWorker, tokenRequest } from "./world.js";
 
 /** The events in a worker's log. @param {Worker} worker @returns {any[]} */
 function events({ log }) {
-  return log.filter((line) => line.includes('{"edgemint"')).map((line) => JSON.parse(line).edgemint);
+  return log.filter((line) => line.includes('{"edgemint"')).flatMap((line) => JSON.parse(line).edgemint);
 }
 
 /** The log arrives a little later than the answer. @param {Worker} worker @param {string} reason */
