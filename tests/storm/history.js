@@ -64,12 +64,12 @@ export class History {
 
   /**
    * Whether nobody knows if it lives: without grace, a step that was taken and whose answer was lost cannot
-   * be told from a replay, and asking again ends the session (docs/refresh-tokens.md).
+   * be told from a replay, and asking again ends the session (docs/refresh-tokens.md). What was lost may also
+   * be the answer to a replay, which has ended it.
    */
   get unsure() {
-    const newest = this.tokens[this.tokens.length - 1];
     return this.kind.grace === 0 && this.died === Infinity && this.happenings.some(
-      ({ token, status }) => token === newest && (status === undefined || status === 503),
+      ({ status }) => status === undefined || status === 503,
     );
   }
 
