@@ -8,14 +8,15 @@
 
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { jwtVerify, createRemoteJWKSet } from "jose";
 import { Client, bootstrap } from "../pkg/cli/client.js";
 import { localWorker } from "../worker/local.js";
-import { MEMORY, ROOT, cpuTime, freePort } from "./servers.js";
+import { endWithParent } from "./machine.js";
+import { MEMORY, ROOT, cpuTime, freePort, remove } from "./servers.js";
 
 /** @typedef {{ clientId: string, clientSecret: string }} Credentials */
 
@@ -36,10 +37,11 @@ const SECRET = randomBytes(32).toString("base64url");
 const { applications, rounds, seconds, parent } = readOptions();
 const folder = mkdtempSync(join(parent, "edgemint-directory-"));
 const state = join(folder, "state");
-process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+process.once("exit", () => remove(folder));
 for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
   process.once(signal, () => process.exit(1));
 }
+endWithParent();
 
 const port = await freePort();
 const url = `http://127.0.0.1:${port}`;
@@ -91,7 +93,20 @@ async function start(more) {
   await miniflare.ready;
   const pid = workerds().find((one) => !before.has(one));
   if (pid === undefined) throw new Error("no workerd was started");
-  return { miniflare, pid, cpu: () => cpuTime(pid), stop: () => miniflare.dispose() };
+  const kill = () => {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      // It has ended by itself.
+    }
+  };
+  // Before the folder is removed that it writes to.
+  process.prependOnceListener("exit", kill);
+  const stop = async () => {
+    process.removeListener("exit", kill);
+    await miniflare.dispose();
+  };
+  return { miniflare, pid, cpu: () => cpuTime(pid), stop };
 }
 
 /** The processes that this one has started. */
@@ -176,11 +191,14 @@ async function edgemint(args) {
     },
     stdio: ["ignore", "pipe", "inherit"],
   });
+  const kill = () => child.kill("SIGKILL");
+  process.prependOnceListener("exit", kill);
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (text) => (output += text));
   const code = await new Promise((resolve, reject) => {
     child.once("error", reject).once("close", resolve);
   });
+  process.removeListener("exit", kill);
   if (code !== 0) throw new Error(`${args.join(" ")} ends with ${code}:\n${output.slice(-2000)}`);
   const { maxRSS, userCPUTime, systemCPUTime } = JSON.parse(readFileSync(figures, "utf8"));
   const cpu = ((userCPUTime + systemCPUTime) / 1e6).toFixed(1);

@@ -8,12 +8,12 @@
 // holds the difference against the noise that the first run states. --quick tries whether everything works:
 // its figures mean nothing, and it writes no report unless --out says where.
 
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { machine } from "./machine.js";
+import { endWithParent, machine } from "./machine.js";
 import { repeated, tellResults, writeReport } from "./report.js";
-import { MEMORY, ROOT } from "./servers.js";
+import { MEMORY, ROOT, remove, stopAll } from "./servers.js";
 
 /** In the order of the report. Each is a module of sections/. */
 const SECTIONS = [
@@ -34,12 +34,15 @@ const options = readOptions();
 // Each server is one: none outlives this process.
 process.setMaxListeners(0);
 const folder = mkdtempSync(join(MEMORY, "edgemint-bench-"));
-process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+process.once("exit", () => remove(folder));
 for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
   process.once(signal, () => process.exit(130));
 }
+endWithParent();
 
-console.log(machine());
+// Once: the report that is written as sections end is no change of the source.
+const where = machine();
+console.log(where);
 const { out } = options;
 console.log(how());
 /** @type {Record<string, import("./report.js").Results>} */
@@ -71,10 +74,15 @@ async function run(name, which) {
   const own = join(folder, `${name}-${which}`);
   mkdirSync(own);
   const tell = (/** @type {string} */ line) => console.log(`  ${line}`);
-  const results = await section.run({ folder: own, rounds, seconds, connections, warmUp, quick, tell });
-  rmSync(own, { recursive: true, force: true });
   const day = new Date().toISOString().slice(0, 10);
-  return { day, machine: `${machine()}; ${how()}`, ...results };
+  try {
+    const results = await section.run({ folder: own, rounds, seconds, connections, warmUp, quick, tell });
+    return { day, machine: where, how: how(), ...results };
+  } finally {
+    // Whatever it failed at: the next one has the machine to itself.
+    await stopAll();
+    remove(own);
+  }
 }
 
 function how() {

@@ -60,7 +60,7 @@ export async function runLoad(load) {
     killSignal: "SIGKILL",
   });
   const end = () => child.kill("SIGKILL");
-  process.once("exit", end);
+  process.prependOnceListener("exit", end);
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (chunk) => (output += chunk));
   const code = await new Promise((resolve, reject) => {

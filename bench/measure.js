@@ -232,9 +232,10 @@ const OF_A_MEDIAN = Math.sqrt(Math.PI / 2);
 export function figure(values) {
   const value = median(values);
   const { length } = values;
-  if (length < 2) return { value, noise: null };
+  // Nothing is a part of zero.
+  if (length < 2 || value === 0) return { value, noise: null };
   const mean = values.reduce((sum, one) => sum + one) / length;
   const squares = values.reduce((sum, one) => sum + (one - mean) ** 2, 0);
   const error = (OF_A_MEDIAN * Math.sqrt(squares / (length - 1))) / Math.sqrt(length);
-  return { value, noise: ((STUDENT[length - 2] ?? 2) * Math.SQRT2 * error) / value };
+  return { value, noise: ((STUDENT[length - 2] ?? 2) * Math.SQRT2 * error) / Math.abs(value) };
 }

@@ -5,6 +5,8 @@ import { compile } from "vega-lite";
 
 const WIDTH = 560;
 const FONT = "system-ui, sans-serif";
+/** Where bars are beside one another, a text begins at the upper edge. */
+const HALF_A_BAR = 7;
 /** Ours stands out. */
 const [OURS, OTHERS] = ["#d1495b", "#5b7fa6"];
 
@@ -28,6 +30,17 @@ function shared({ title, subtitle, series }) {
   };
 }
 
+/** A color for each series. @param {import("./report.js").Plot} plot */
+function legend({ series }) {
+  return {
+    field: "series",
+    type: /** @type {const} */ ("nominal"),
+    title: null,
+    sort: null,
+    legend: series.length > 1 ? { orient: /** @type {const} */ ("bottom"), labelLimit: 320 } : null,
+  };
+}
+
 /**
  * One bar for each point, in their order, with its value behind it.
  * @param {import("./report.js").Plot} plot
@@ -37,21 +50,23 @@ function bars(plot) {
   const y = { field: "x", type: /** @type {const} */ ("nominal"), sort: null, title: plot.x || null };
   // Widths are estimates here: a limit would cut names that fit.
   const axis = { labelLimit: 0, domain: false, ticks: false };
+  const several = plot.series.length > 1;
+  const ours = { condition: { test: "test(/^ours/, datum.x)", value: OURS }, value: OTHERS };
   return {
     ...shared(plot),
     encoding: {
       y: { ...y, axis },
-      x: { field: "y", type: "quantitative", title: plot.y, axis: { grid: true, tickCount: 6 } },
+      x: { field: "y", type: "quantitative", title: plot.y, stack: null, axis: { grid: true, tickCount: 6 } },
+      // Beside one another, not on top.
+      ...(several && { yOffset: { field: "series", type: "nominal", sort: null } }),
     },
     layer: [
       {
         mark: { type: "bar", height: { band: 0.7 } },
-        encoding: {
-          color: { condition: { test: "test(/^ours/, datum.x)", value: OURS }, value: OTHERS },
-        },
+        encoding: { color: several ? legend(plot) : ours },
       },
       {
-        mark: { type: "text", align: "left", dx: 4 },
+        mark: { type: "text", align: "left", dx: 4, dy: several ? HALF_A_BAR : 0 },
         encoding: { text: { field: "y", type: "quantitative", format: ",.4~r" } },
       },
     ],
@@ -75,13 +90,7 @@ function lines(plot) {
     encoding: {
       x: { field: "x", type: "quantitative", title: plot.x, scale, axis },
       y: { field: "y", type: "quantitative", title: plot.y, scale: { zero: true } },
-      color: {
-        field: "series",
-        type: "nominal",
-        title: null,
-        sort: null,
-        legend: plot.series.length > 1 ? { orient: "bottom", labelLimit: 320 } : null,
-      },
+      color: legend(plot),
     },
   };
 }

@@ -23,7 +23,8 @@ import { svgOf } from "./plots.js";
  *
  * @typedef {object} Results what a section has found, as plain JSON
  * @property {string} title
- * @property {string} [machine] with the versions of what ran, and how it was asked
+ * @property {string} [machine] with the versions of what ran
+ * @property {string} [how] rounds and the like, where they are not those that were asked for
  * @property {string} [day] on which it was measured
  * @property {Table[]} tables
  * @property {import("./budgets.js").Check[]} checks
@@ -33,7 +34,8 @@ import { svgOf } from "./plots.js";
  * held against, beside the checks
  * @property {Repeat[]} [repeats] what a second run came to
  *
- * @typedef {{ what: string, first: number, second: number, noise: number | null }} Repeat
+ * @typedef {{ what: string, first: number, second: number, noise: number | null }} Repeat the noise is that
+ * of the first run: it said how far the second one may lie
  *
  * @typedef {object} Context what a section is given
  * @property {string} folder in memory, empty, its own
@@ -61,12 +63,9 @@ const FOLDER = "benchmarks";
  */
 export function repeated(first, second) {
   const before = new Map(comparable(first).map((figure) => [figure.what, figure]));
-  const repeats = comparable(second).flatMap(({ what, value, noise }) => {
+  const repeats = comparable(second).flatMap(({ what, value }) => {
     const same = before.get(what);
-    if (same === undefined) return [];
-    const known = [same.noise, noise].filter((one) => typeof one === "number");
-    const most = known.length > 0 ? Math.max(...known) : null;
-    return [{ what, first: same.value, second: value, noise: most }];
+    return same === undefined ? [] : [{ what, first: same.value, second: value, noise: same.noise ?? null }];
   });
   return { ...second, repeats };
 }
@@ -106,13 +105,18 @@ function checkTables(checks) {
 /** @param {Repeat[]} repeats @returns {Table[]} */
 function repeatTables(repeats) {
   if (repeats.length === 0) return [];
-  const rows = repeats.map(({ what, first, second, noise }) => {
-    const apart = Math.abs(second / first - 1);
-    const verdict = noise === null ? "" : apart <= noise ? "within" : "OUTSIDE";
-    return [what, number(first), number(second), percent(apart).slice(1), percent(noise), verdict];
+  const apart = (/** @type {Repeat} */ { first, second }) =>
+    first === second ? 0 : Math.abs((second - first) / first);
+  const known = repeats.filter(({ noise }) => noise !== null);
+  const within = new Set(known.filter((repeat) => apart(repeat) <= Number(repeat.noise)));
+  const rows = repeats.map((repeat) => {
+    const { what, first, second, noise } = repeat;
+    const verdict = noise === null ? "" : within.has(repeat) ? "within" : "OUTSIDE";
+    return [what, number(first), number(second), percent(apart(repeat)).slice(1), percent(noise), verdict];
   });
-  const columns = ["", "first run", "second run", "apart", "noise", ""];
-  return [{ caption: "A second run", columns, rows }];
+  const columns = ["", "first run", "second run", "apart", "noise of the first", ""];
+  const told = `${within.size} of ${known.length} within the noise, 95 % expected`;
+  return [{ caption: `A second run${known.length > 0 ? `: ${told}` : ""}`, columns, rows }];
 }
 
 /** @param {number} value */
@@ -143,20 +147,26 @@ export async function writeReport(out, found, order) {
 /** @param {(readonly [string, Results])[]} sections */
 function document(sections) {
   const checks = sections.flatMap(([, { checks }]) => checks);
-  const machines = [...new Set(sections.map(([, { machine }]) => machine))];
-  const parts = [INTRODUCTION];
-  if (machines.length === 1) parts.push(`**Where**: ${machines[0]}.`);
+  const where = mostFrequent(sections.map(([, { machine = "" }]) => machine));
+  const parts = [INTRODUCTION, `**Where**, unless a section says another: ${where}.`];
   parts.push(...checkTables(checks).flatMap(markdown));
-  for (const [name, { title, machine, day, tables, plots, notes, repeats = [] }] of sections) {
+  for (const [name, { title, machine = "", how, day, tables, plots, notes, repeats = [] }] of sections) {
     parts.push(`## ${title}`);
     for (const table of tables) parts.push(...markdown(table));
     parts.push(...plots.map((plot) => `![${plot.title}](${FOLDER}/${plot.name}.svg)`));
     if (notes.length > 0) parts.push(notes.map((note) => `- ${note}`).join("\n"));
     for (const table of repeatTables(repeats)) parts.push(...markdown(table));
-    const where = machines.length === 1 ? "" : `: ${machine}`;
-    parts.push(`\`cargo xtask bench --only ${name}\`, ${day}${where}.`);
+    const told = [`\`cargo xtask bench --only ${name}\`, ${day}`, how].filter((one) => one !== undefined);
+    const other = machine === where ? "" : `. Machine: ${machine}`;
+    parts.push(`${told.join(": ")}${other}.`);
   }
   return `${parts.join("\n\n")}\n`;
+}
+
+/** The first of those that are there most often. @param {string[]} values */
+function mostFrequent(values) {
+  const often = (/** @type {string} */ value) => values.filter((one) => one === value).length;
+  return values.reduce((best, value) => (often(value) > often(best) ? value : best), values[0]);
 }
 
 const INTRODUCTION = `# Benchmarks
@@ -173,7 +183,9 @@ of each is verified by what did not make it: a token's signature against the pub
 its audience. An answer that is an error ends the run.
 
 **Noise** is how far the median of another such run may lie from this one in 19 of 20 cases, from the spread of
-the rounds (Student's t, times root two for two runs).
+the rounds (Student's t, times root two for two runs). They are rounds of the same processes, so it is the noise
+of more such rounds: processes that are started anew may lie further apart. How far, two equal workers show in
+the section of client credentials, and a second run in every section that has had one.
 
 **The floors**, on the same workerd: \`hello\` answers five bytes; the sign floor reads the body, signs once with
 SubtleCrypto and answers 700 bytes; the object floor calls a Durable Object once, which compares and sets a row

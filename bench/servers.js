@@ -45,6 +45,8 @@ export const WORKERD = workerd.default;
 const READY_WITHIN = 10_000;
 /** What a disk costs is not measured: where Linux has it, this is memory. */
 export const MEMORY = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+/** Stops each server that runs. @type {Set<() => Promise<void>>} */
+const running = new Set();
 /** The kernel's USER_HZ, in which /proc counts: 100 on every architecture that workerd runs on. */
 const MICROSECONDS_PER_TICK = 10_000;
 
@@ -62,6 +64,36 @@ export async function freePort() {
   return port;
 }
 
+/** Removes a folder, even one where a process that is being killed still writes. @param {string} folder */
+export function remove(folder) {
+  try {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
+  } catch (error) {
+    // No reason to leave out what else is to be done at the end.
+    console.error(`${folder} is left over: ${error}`);
+  }
+}
+
+/** Stops all servers that are still there: those of a section that has failed. */
+export async function stopAll() {
+  for (const stop of [...running]) await stop();
+}
+
+/**
+ * A server that `stopAll` knows.
+ * @param {Server} server @param {() => void} [after] what else is to be done once it is stopped
+ * @returns {Server}
+ */
+export function known(server, after = () => {}) {
+  const stop = async () => {
+    running.delete(stop);
+    await server.stop();
+    after();
+  };
+  running.add(stop);
+  return { ...server, stop };
+}
+
 /**
  * Serves a worker, as its files are now: they are copied into `folder`, so that a build in the
  * meantime changes nothing.
@@ -74,18 +106,14 @@ export async function freePort() {
 export async function startServer(folder, port, worker, ready) {
   mkdirSync(folder, { recursive: true });
   const disk = mkdtempSync(join(MEMORY, "edgemint-objects-"));
-  const clear = () => rmSync(disk, { recursive: true, force: true });
+  const clear = () => remove(disk);
   process.once("exit", clear);
   writeFileSync(join(folder, "config.capnp"), configuration(folder, port, worker, disk));
   const server = await run(folder, [WORKERD, "serve", join(folder, "config.capnp")], {}, port, ready);
-  return {
-    ...server,
-    async stop() {
-      await server.stop();
-      clear();
-      process.removeListener("exit", clear);
-    },
-  };
+  return known(server, () => {
+    clear();
+    process.removeListener("exit", clear);
+  });
 }
 
 /**
@@ -99,7 +127,7 @@ export async function startServer(folder, port, worker, ready) {
 export async function startProcess(folder, argv, { env = {}, port } = {}) {
   mkdirSync(folder, { recursive: true });
   const listens = port ?? (await freePort());
-  return run(folder, argv, { ...env, PORT: `${listens}` }, listens);
+  return known(await run(folder, argv, { ...env, PORT: `${listens}` }, listens));
 }
 
 /**
@@ -121,7 +149,8 @@ async function run(folder, [program, ...args], env, port, ready = answers) {
     complaints = (complaints + chunk).slice(-10_000);
   });
   const kill = () => child.kill("SIGKILL");
-  process.once("exit", kill);
+  // Before the folders are removed that it writes to.
+  process.prependOnceListener("exit", kill);
   const exited = new Promise((resolve) => child.once("exit", resolve).once("error", resolve));
 
   const origin = `http://127.0.0.1:${port}`;
@@ -208,7 +237,7 @@ export function residentMemory(pid) {
  */
 export async function bundle(entry) {
   const folder = mkdtempSync(join(MEMORY, "edgemint-bundle-"));
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+  process.once("exit", () => remove(folder));
   const outfile = join(folder, "worker.js");
   await build({
     absWorkingDir: ROOT,

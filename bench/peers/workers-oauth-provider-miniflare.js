@@ -3,7 +3,7 @@
 import { mkdirSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { Log, LogLevel, Miniflare } from "miniflare";
-import { compatibilityDate, cpuTime, freePort, residentMemory } from "../servers.js";
+import { compatibilityDate, cpuTime, freePort, known, residentMemory } from "../servers.js";
 import { NOTE, contestant, provider, version } from "./shared/workers-oauth-provider.js";
 
 /** @type {import("./index.js").Peer} */
@@ -39,13 +39,13 @@ export const peer = {
     await miniflare.ready;
     const pid = workerds().find((one) => !before.includes(one));
     if (pid === undefined) throw new Error("no workerd was started");
-    const server = {
+    const server = known({
       origin: `http://127.0.0.1:${port}`,
       pid,
       cpu: () => cpuTime(pid),
       memory: () => residentMemory(pid),
       stop: () => miniflare.dispose(),
-    };
+    });
     return contestant(this.name, server, this.note);
   },
 };

@@ -67,7 +67,7 @@ async function byWrk(origin, kinds, cycle, seconds, connections) {
     killSignal: "SIGKILL",
   });
   const end = () => child.kill("SIGKILL");
-  process.once("exit", end);
+  process.prependOnceListener("exit", end);
   let output = "";
   child.stdout.setEncoding("utf8").on("data", (chunk) => (output += chunk));
   const [code] = await once(child, "close");

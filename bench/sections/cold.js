@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { compactVerify, createRemoteJWKSet } from "jose";
 import { createIssuer } from "../../pkg/node.js";
 import { memoryStore } from "../../pkg/stores/memory.js";
 import { checkOf } from "../budgets.js";
@@ -18,10 +19,26 @@ const PROCESSES = 3;
 const SETTLED = 300;
 const MODULES = ["edgemint", "dialects", "administration"];
 
-/** The workers that are started, hello first. */
+/**
+ * The workers that are started, hello first. What they answer is verified after all: ours by its service.
+ * @type {{ name: string, setting: import("../ours.js").Setting, verify?: Verify }[]}
+ * @typedef {(answer: string, origin: string) => Promise<void>} Verify
+ */
 const WORKERS = [
-  { name: "hello", setting: { entry: "bench/floors/hello.js", objects: {} } },
-  { name: "sign floor", setting: { entry: "bench/floors/sign.js", objects: {} } },
+  {
+    name: "hello",
+    setting: { entry: "bench/floors/hello.js", objects: {} },
+    verify: async (answer) => {
+      if (answer !== "hello") throw new Error(`\`${answer}\` is not \`hello\``);
+    },
+  },
+  {
+    name: "sign floor",
+    setting: { entry: "bench/floors/sign.js", objects: {} },
+    verify: async (answer, origin) => {
+      await compactVerify(JSON.parse(answer).access_token, createRemoteJWKSet(new URL(origin)));
+    },
+  },
   { name: "ours, ES256", setting: {} },
 ];
 
@@ -45,8 +62,8 @@ export const section = {
     for (let turn = 0; turn < processes; turn += 1) {
       const order = [...WORKERS.keys()];
       for (const at of turn % 2 ? order.toReversed() : order) {
-        const { setting } = WORKERS[at];
-        started[at].push(await start(join(folder, `${at}-${turn}`), setting));
+        const { setting, verify } = WORKERS[at];
+        started[at].push(await start(join(folder, `${at}-${turn}`), setting, verify));
       }
       const told = WORKERS.map(({ name }, at) => `${name} ${started[at][turn].first.toFixed(1)} ms`);
       tell(`workerd ${turn + 1}: first answer of ${told.join(", ")}`);
@@ -67,6 +84,7 @@ export const section = {
     const first = "to the first token";
     return {
       title: section.title,
+      how: `${processes} fresh processes of each kind`,
       tables: [
         {
           caption: "The wasm, in bytes",
@@ -138,10 +156,11 @@ const cells = ({ value, noise }) => [value.toFixed(2), percent(noise)];
  * Starts a worker in a process of its own, and asks it once: for a token, where it has some.
  * @param {string} folder
  * @param {import("../ours.js").Setting} setting
+ * @param {Verify} [verify] by the service itself, unless it is said
  */
-async function start(folder, setting) {
+async function start(folder, setting, verify) {
   const service = await startService(folder, (admin) => directory(admin, "ES256"), { ...setting, ready: listens });
-  const { server, issuer, registered, verify } = service;
+  const { server, issuer, registered } = service;
   try {
     await sleep(SETTLED);
     const start = cpuTimeOfThreads(server.pid);
@@ -151,7 +170,8 @@ async function start(folder, setting) {
     await sleep(SETTLED);
     const first = cpuTimeOfThreads(server.pid) - start;
     if (response.status !== 200) throw new Error(`${response.status}: ${answer}`);
-    if (setting.entry === undefined) await verify(answer);
+    if (verify) await verify(answer, server.origin);
+    else await service.verify(answer, registered.clientId);
     return { start: start / 1000, first: first / 1000 };
   } finally {
     await server.stop();

@@ -15,7 +15,8 @@ export const section = {
     const { node, v8 } = process.versions;
     return {
       title: section.title,
-      machine: `any: counted on Node ${node}, V8 ${v8}`,
+      machine: "any",
+      how: `counted on Node ${node}, V8 ${v8}`,
       tables: tables(counts),
       checks: [
         {

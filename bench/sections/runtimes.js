@@ -48,17 +48,18 @@ export const section = {
   title: "`edgemint serve` on Node, Bun and Deno",
   async run(context) {
     const comparisons = [];
+    const rounds = Math.min(context.rounds, ROUNDS);
     for (const runtime of runtimes()) {
       const folder = join(context.folder, runtime.name);
       mkdirSync(folder);
       const contestants = [await startFloor(folder, runtime), await startOurs(folder, runtime)];
-      const rounds = Math.min(context.rounds, ROUNDS);
       comparisons.push(await compare({ ...context, contestants, rounds }));
     }
     const caption = "An access token by client credentials, ES256, warm";
     const tables = comparisons.map((comparison) => tableOf(caption, comparison, "the runtime's floor"));
     return {
       title: section.title,
+      how: `${rounds} rounds of ${context.seconds} s, ${context.connections} connections`,
       tables: [{ ...tables[0], rows: tables.flatMap(({ rows }) => rows) }],
       checks: [],
       plots: [barsOf("runtimes", "CPU per token of `edgemint serve`", comparisons.flat())],

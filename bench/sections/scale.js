@@ -65,7 +65,9 @@ export const section = {
     try {
       const measured = await measureAll(context, scale, directories, { small, large, forgetful });
       const notes = [`${made}, by the administration itself, in ${count(wanted(scale).length)} tenants.`];
-      return resultsOf(scale, measured, [...notes, ...NOTES]);
+      const { rounds, seconds } = shortened(context);
+      const how = `${rounds} rounds of ${seconds} s, ${context.connections} connections`;
+      return { ...resultsOf(scale, measured, [...notes, ...NOTES]), how };
     } finally {
       for (const server of [small, large, forgetful, kv]) await server.stop();
     }
@@ -89,6 +91,7 @@ async function measureAll(context, scale, directories, { small, large, forgetful
 
   // The first: it fills the cache of the large one with all that it can hold.
   const turning = await measure(context, warm, [
+    asked(SMALL, small, one),
     ...applications.slice(1).map((size) => {
       return asked(`${count(size)} applications`, large, applicationsInTurns(size));
     }),
@@ -127,7 +130,7 @@ function resultsOf(scale, { turning, cached, read }, notes) {
     tables: [
       tableOf("A token, with what it takes in memory", cached, "the small one"),
       tableOf("A token, every record read for every token", read, "the small one"),
-      tableOf("A token of another client each time, of more than the cache holds", turning, "the first"),
+      tableOf("A token of another client each time, of more than the cache holds", turning, "the small one"),
     ],
     checks: checksOf(scale, cached, read),
     plots: plotsOf(scale, cached, read),
@@ -172,8 +175,12 @@ async function measure(context, warm, contestants) {
     if (warmUp > 0 && !warm.has(one.server)) await load(one, warmUp, connections);
     warm.add(one.server);
   }
-  const [rounds, seconds] = [Math.min(context.rounds, ROUNDS), Math.min(context.seconds, SECONDS)];
-  return compare({ ...context, contestants, rounds, seconds, warmUp: WARM_UP, keep: true });
+  return compare({ ...context, contestants, ...shortened(context), warmUp: WARM_UP, keep: true });
+}
+
+/** @param {import("../report.js").Context} context */
+function shortened({ rounds, seconds }) {
+  return { rounds: Math.min(rounds, ROUNDS), seconds: Math.min(seconds, SECONDS) };
 }
 
 /** @param {Scale} sizes @param {Comparison} cached @param {Comparison} read */

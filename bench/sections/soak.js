@@ -77,25 +77,32 @@ async function soak({ connections, quick, tell }, server, secret) {
     const wasm = Number(await (await fetch(`${server.origin}/bench/wasm-memory`)).text());
     soaked.samples.push({ time: performance.now(), resident: server.memory(), wasm });
   };
-  const isOver = () => soaked.tokens >= wanted;
+  let over = false;
   const sampling = (async () => {
-    for (; !isOver(); await sleep((quick ? SAMPLED / 10 : SAMPLED) * 1000)) await sample();
+    for (; !over; await sleep((quick ? SAMPLED / 10 : SAMPLED) * 1000)) await sample();
   })();
-  while (!isOver()) {
-    const outcome = await loadFromMany(server.origin, kinds, quick ? 1 : SECONDS, connections);
-    const { requests, errors } = outcome;
-    const expected = Math.round(requests * part);
-    // The load ends somewhere in the round of kinds, and with requests under way.
-    if (errors > 0 || requests === 0 || Math.abs(outcome.refused - expected) > 2 * connections) {
-      const refusals = `${outcome.refused} refusals in ${requests} requests, not ${expected}`;
-      throw new Error(`${errors} errors; ${refusals}`);
+  // What it throws is thrown below: until then, nobody waits for it.
+  const sampled = sampling.catch(() => {});
+  try {
+    while (soaked.tokens < wanted) {
+      const outcome = await loadFromMany(server.origin, kinds, quick ? 1 : SECONDS, connections);
+      const { requests, errors } = outcome;
+      const expected = Math.round(requests * part);
+      // The load ends somewhere in the round of kinds, and with requests under way.
+      if (errors > 0 || requests === 0 || Math.abs(outcome.refused - expected) > 2 * connections) {
+        const refusals = `${outcome.refused} refusals in ${requests} requests, not ${expected}`;
+        throw new Error(`${errors} errors; ${refusals}`);
+      }
+      soaked.tokens += requests - outcome.refused;
+      soaked.refusals += outcome.refused;
+      soaked.seconds += outcome.seconds;
+      soaked.latency = outcome.median;
+      soaked.progress.push([performance.now(), soaked.tokens]);
+      tell(`${soaked.tokens} tokens, ${soaked.refusals} refusals; ${megabytes(server.memory())} MB resident`);
     }
-    soaked.tokens += requests - outcome.refused;
-    soaked.refusals += outcome.refused;
-    soaked.seconds += outcome.seconds;
-    soaked.latency = outcome.median;
-    soaked.progress.push([performance.now(), soaked.tokens]);
-    tell(`${soaked.tokens} tokens, ${soaked.refusals} refusals; ${megabytes(server.memory())} MB resident`);
+  } finally {
+    over = true;
+    await sampled;
   }
   await sampling;
   await sample();
@@ -156,6 +163,7 @@ function resultsOf({ connections, quick }, { samples, progress, tokens, refusals
         ],
       },
     ],
+    how: `one run, ${connections} connections, the memory read every ${SAMPLED} s`,
     notes: [
       `${seconds.toFixed(0)} s at ${connections} connections, ${perSecond} requests a second, median latency ` +
         `${latency} us at the end. Of ${count(APPLICATIONS)} applications, three times what the cache holds, ` +

@@ -30,6 +30,10 @@ export const section = {
     ];
     // Those of the budgets come first: beside ours.
     const asked = await peers();
+    for (const wanted of Object.keys(BUDGETED)) {
+      const found = asked.some(({ name, clientCredentials }) => name === wanted && clientCredentials);
+      if (!found) throw new Error(`a budget is stated against ${wanted}, which is not there`);
+    }
     const others = asked.toSorted((a, b) => Number(b.name in BUDGETED) - Number(a.name in BUDGETED));
     for (const [index, peer] of others.entries()) {
       const contestant = await peer.clientCredentials?.(at(`peer-${index}`));
@@ -63,17 +67,32 @@ export const section = {
       ],
       plots: [barsOf("tokens", "CPU per token, client credentials", comparison)],
       figures: figuresOf(comparison),
-      notes: notesOf(comparison),
+      notes: [...notesOf(comparison), betweenProcesses(comparison)],
     };
   },
 };
 
+/** What it makes that the processes are others. @param {import("../measure.js").Comparison} comparison */
+function betweenProcesses(comparison) {
+  const same = `${OURS}, ${DEPLOYED}`;
+  const { value, noise } = ratioOf(comparison, same, OURS);
+  const known = noise === null ? "" : ` (${percent(noise)} from round to round)`;
+  return (
+    `\`${OURS}\` and \`${same}\` do the same in processes of their own. They lie ` +
+    `${percent(Math.abs(value - 1)).slice(1)} apart${known}: as much may separate processes add to the noise ` +
+    "that is stated, which is that of the rounds."
+  );
+}
+
+/** Of the two ways, what the worker does that is deployed. */
+const DEPLOYED = "with issuance events";
+
 /**
- * One of the two is what the worker does that is deployed: how far they lie apart is what the machine does.
+ * One of the two is what the worker does that is deployed: how far those lie apart is what processes add.
  * @param {(name: string) => string} at
  */
 async function eventful(at) {
-  const ways = { "with issuance events": "yes", "without issuance events": "no" };
+  const ways = { [DEPLOYED]: "yes", "without issuance events": "no" };
   const contestants = [];
   for (const [way, ISSUANCE_EVENTS] of Object.entries(ways)) {
     const setting = { entry: EVENTS, bindings: { ISSUANCE_EVENTS } };
