@@ -146,7 +146,7 @@ export interface IssuerOptions {
   bootstrapSecret?: string | undefined;
   /**
    * Takes events. Sinks for it, and what combines them, are in `edgemint/events`.
-   * @default a line of JSON on the console
+   * @default a line of JSON on the console: `{"edgemint":{...}}`, or a list of issuances that came together
    */
   onEvent?: (event: IssuerEvent) => void | Promise<void>;
   /**
@@ -356,7 +356,8 @@ export interface Sessions {
 export interface Issuer {
   /**
    * Answers a request. It never rejects. Pass the platform's execution context where there is one, so
-   * that cached records are read again after the answer is out.
+   * that cached records are read again after the answer is out, and several issuances share a line of the
+   * log. Anything else in its place is ignored.
    */
   fetch(
     request: Request,
