@@ -8,7 +8,7 @@
 
 import { spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import http from "node:http";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -16,7 +16,7 @@ import { jwtVerify, createRemoteJWKSet } from "jose";
 import { Client, bootstrap } from "../pkg/cli/client.js";
 import { localWorker } from "../worker/local.js";
 import { endWithParent } from "./machine.js";
-import { MEMORY, ROOT, cpuTime, freePort, remove } from "./servers.js";
+import { MEMORY, ROOT, cpuTime, freePort, remove, workerds } from "./servers.js";
 
 /** @typedef {{ clientId: string, clientSecret: string }} Credentials */
 
@@ -107,22 +107,6 @@ async function start(more) {
     await miniflare.dispose();
   };
   return { miniflare, pid, cpu: () => cpuTime(pid), stop };
-}
-
-/** The processes that this one has started. */
-function workerds() {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      try {
-        const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-        const [, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-        return stat.includes("(workerd)") && Number(parent) === process.pid;
-      } catch {
-        return false;
-      }
-    });
 }
 
 /** The most memory that the worker has used, and what it uses now, in MB. */

@@ -30,7 +30,7 @@ import { fileURLToPath } from "node:url";
  */
 
 /** No server here comes near it; a client that runs wild does. */
-const REQUESTS_PER_SECOND = 50_000;
+export const REQUESTS_PER_SECOND = 50_000;
 const wrk = inPath("wrk");
 
 /** What makes the load, for the report. */
@@ -46,15 +46,19 @@ export async function runLoad(load) {
   const args = wrk
     ? [...run, ...given, "-s", here("wrk.lua"), url]
     : [here("load.js"), JSON.stringify(load)];
-  const limit = `${seconds * REQUESTS_PER_SECOND}`;
-  const child = spawn(wrk ?? process.execPath, args, {
-    env: {
-      ...process.env,
-      BENCH_METHOD: method,
-      BENCH_BODY: body,
-      BENCH_LIMIT: limit,
-      BENCH_TOKENS: tokens.join(" "),
-    },
+  const environment = { BENCH_METHOD: method, BENCH_BODY: body, BENCH_TOKENS: tokens.join(" ") };
+  return runClient(wrk ?? process.execPath, args, seconds, environment);
+}
+
+/**
+ * Runs a program that makes load, and reads what came of it: its last line, in JSON.
+ * @param {string} program @param {string[]} args
+ * @param {number} seconds of load
+ * @param {Record<string, string>} environment
+ */
+export async function runClient(program, args, seconds, environment) {
+  const child = spawn(program, args, {
+    env: { ...process.env, ...environment, BENCH_LIMIT: `${seconds * REQUESTS_PER_SECOND}` },
     stdio: ["ignore", "pipe", "inherit"],
     timeout: (seconds + 10) * 1000,
     killSignal: "SIGKILL",

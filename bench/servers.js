@@ -343,3 +343,19 @@ const KINDS = /** @type {Record<string, string>} */ ({
 });
 
 const quote = JSON.stringify;
+
+/** The processes of workerd that this one has started: proc(5), field 4. */
+export function workerds() {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+        const [, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+        return stat.includes("(workerd)") && Number(parent) === process.pid;
+      } catch {
+        return false;
+      }
+    });
+}

@@ -112,13 +112,11 @@ const offers = ({ issuanceEvents = true, rateLimit, claims }) =>
 
 /** Something that waits for an answer of the wasm. @abstract */
 export class Call {
+  /** What promises to wait for work that goes on after the answer. @type {Waiting | undefined} */
+  context;
+
   /** Where the request of it came in, if it has one and that is known. @returns {string | undefined} */
   get location() {
-    return undefined;
-  }
-
-  /** What promises to wait for work that goes on after the answer. @returns {Waiting | undefined} */
-  get context() {
     return undefined;
   }
 

@@ -118,12 +118,7 @@ export class RequestCall extends Call {
     this.resolve = resolve;
     this.driver = driver;
     this.request = request;
-    this.waiting = context;
-  }
-
-  /** @override */
-  get context() {
-    return this.waiting;
+    this.context = context;
   }
 
   /** Cloudflare's name for it. Looked up when there is something to tell: making `cf` costs. @override */

@@ -1,9 +1,9 @@
 // workers-oauth-provider by Cloudflare, over the KV that miniflare simulates on workerd.
 
-import { mkdirSync, readFileSync, readdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Log, LogLevel, Miniflare } from "miniflare";
-import { compatibilityDate, cpuTime, freePort, known, residentMemory } from "../servers.js";
+import { compatibilityDate, cpuTime, freePort, known, residentMemory, workerds } from "../servers.js";
 import { NOTE, contestant, provider, version } from "./shared/workers-oauth-provider.js";
 
 /** @type {import("./index.js").Peer} */
@@ -49,19 +49,3 @@ export const peer = {
     return contestant(this.name, server, this.note);
   },
 };
-
-/** The processes that this one has started. */
-function workerds() {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      try {
-        const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-        const [, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-        return stat.includes("(workerd)") && Number(parent) === process.pid;
-      } catch {
-        return false;
-      }
-    });
-}

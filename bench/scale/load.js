@@ -1,11 +1,10 @@
 // Load from many clients: forms of several kinds, each from clients in turns. By wrk where it is installed,
 // else by this process.
 
-import { spawn } from "node:child_process";
 import { once } from "node:events";
 import http from "node:http";
 import { fileURLToPath } from "node:url";
-import { client } from "../load.js";
+import { REQUESTS_PER_SECOND, client, runClient } from "../load.js";
 import { numbered } from "./directories.js";
 
 /**
@@ -21,8 +20,6 @@ import { numbered } from "./directories.js";
  * `refused`, and not among the errors
  */
 
-/** No server here comes near it; a client that runs wild does. */
-const REQUESTS_PER_SECOND = 50_000;
 const STEP = 7919;
 const FORM = "application/x-www-form-urlencoded";
 
@@ -55,26 +52,8 @@ async function byWrk(origin, kinds, cycle, seconds, connections) {
   ]);
   const script = fileURLToPath(new URL("clients.lua", import.meta.url));
   const limits = ["-t1", `-c${connections}`, `-d${seconds}s`, "--timeout", "10s", "--latency"];
-  const child = spawn("wrk", [...limits, "-s", script, origin], {
-    env: {
-      ...process.env,
-      ...Object.fromEntries(described),
-      BENCH_CYCLE: cycle.join(" "),
-      BENCH_LIMIT: `${seconds * REQUESTS_PER_SECOND}`,
-    },
-    stdio: ["ignore", "pipe", "inherit"],
-    timeout: (seconds + 10) * 1000,
-    killSignal: "SIGKILL",
-  });
-  const end = () => child.kill("SIGKILL");
-  process.prependOnceListener("exit", end);
-  let output = "";
-  child.stdout.setEncoding("utf8").on("data", (chunk) => (output += chunk));
-  const [code] = await once(child, "close");
-  process.removeListener("exit", end);
-  const last = output.trimEnd().split("\n").at(-1) ?? "";
-  if (code !== 0 || !last.startsWith("{")) throw new Error(`wrk failed:\n${output}`);
-  return JSON.parse(last);
+  const environment = { ...Object.fromEntries(described), BENCH_CYCLE: cycle.join(" ") };
+  return runClient("wrk", [...limits, "-s", script, origin], seconds, environment);
 }
 
 /**
