@@ -22,7 +22,7 @@ describe("an object of grants", () => {
 
   /** Waits until the object holds what it should. @param {string} partition @param {object} expected */
   async function comesTo(partition, expected) {
-    const until = Date.now() + 6000;
+    const until = Date.now() + 60_000;
     let seen = await objects.act("look", partition);
     while (JSON.stringify(seen) !== JSON.stringify(expected) && Date.now() < until) {
       await new Promise((resolve) => setTimeout(resolve, 100));
@@ -42,13 +42,16 @@ describe("an object of grants", () => {
 
   test("deletes what has expired, waits for the next, and leaves nothing behind", async () => {
     const partition = randomUUID();
-    const [first, second] = [now() + 1, now() + 3];
-    await objects.act("put", partition, "second", "{}", null, second);
-    await objects.act("put", partition, "first", "{}", null, first);
+    const [first, second, far] = [now() + 2, now() + 4, now() + 100_000];
     const rows = ["first", "second"];
-    assert.deepEqual(await objects.act("look", partition), { rows, alarm: first * 1000 });
-    await comesTo(partition, { rows: ["second"], alarm: second * 1000 });
+    assert.deepEqual(await objects.act("writeAll", partition, { second, first }), {
+      rows,
+      alarm: first * 1000,
+    });
     await comesTo(partition, NOTHING);
+    const other = randomUUID();
+    await objects.act("writeAll", other, { second: far, first });
+    await comesTo(other, { rows: ["second"], alarm: far * 1000 });
     const version = await objects.act("put", partition, "first", "{}", null, null);
     assert.deepEqual(await objects.act("get", partition, "first"), { value: "{}", version });
   });
@@ -130,7 +133,7 @@ test("what an object has acknowledged outlives the object and the process", asyn
   let objects = await startObjects(state);
   try {
     const version = await objects.act("put", partition, "grant", '"kept"', null, null);
-    await objects.act("put", partition, "short", "{}", null, now() + 2);
+    await objects.act("put", partition, "short", "{}", null, now() + 10);
     await objects.evict(partition);
     assert.deepEqual(await objects.act("get", partition, "grant"), { value: '"kept"', version });
     await objects.stop();
@@ -138,7 +141,7 @@ test("what an object has acknowledged outlives the object and the process", asyn
     objects = await startObjects(state);
     assert.deepEqual(await objects.act("get", partition, "grant"), { value: '"kept"', version });
     assert.equal(await objects.act("put", partition, "grant", "{}", null, null), null);
-    const until = Date.now() + 6000;
+    const until = Date.now() + 60_000;
     let left = await objects.act("look", partition);
     while (left.alarm !== null && Date.now() < until) {
       await new Promise((resolve) => setTimeout(resolve, 100));
