@@ -14,6 +14,7 @@ mod token;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{self, Poll};
 
 use crate::dialect::{Asked, COMMON, Endpoint, Handle, Inquiry, Realm};
 use crate::directory::{Name, TenantName};
@@ -27,6 +28,26 @@ use crate::time::UnixTime;
 
 pub use administration::{ROUTES, Route as AdministrationRoute};
 pub use http::{Body, MAX_ADMINISTRATION_BODY, MAX_BODY, Request, Response};
+
+/// A future in a function of its own. Left to the compiler, all endpoints are one function, which a runtime
+/// compiles whole for the first token: docs/decisions/0015.
+pub(crate) struct Apart<'a, T>(Pin<Box<dyn Future<Output = T> + 'a>>);
+
+impl<'a, T> Apart<'a, T> {
+    pub(crate) fn new(future: impl Future<Output = T> + 'a) -> Self {
+        Self(Box::pin(future))
+    }
+}
+
+impl<T> Future for Apart<'_, T> {
+    type Output = T;
+
+    // Seen from its caller, the compiler would know which future it is, and join the two again.
+    #[inline(never)]
+    fn poll(mut self: Pin<&mut Self>, context: &mut task::Context<'_>) -> Poll<T> {
+        self.0.as_mut().poll(context)
+    }
+}
 
 /// What a path leads to. Paths are compared byte by byte: no endpoint has a second spelling.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -204,34 +225,32 @@ impl<H: Host> Issuer<H> {
         if H::DIALECTS
             && let Route::Dialect(asked) = route
         {
-            // In a place of its own, which a program without dialects does not have.
-            let entering: Pin<Box<dyn Future<Output = _> + '_>> =
-                Box::pin(self.enter(asked, now, context));
-            route = entering.await?;
+            route = Apart::new(self.enter(asked, now, context)).await?;
         }
-        match route {
+        let answering = match &route {
             Route::Token(tenant) => {
                 context.is_shared = true;
-                self.token(&tenant, request, now, context).await
+                Apart::new(self.token(tenant, request, now, context))
             }
             Route::Authorize(tenant) => {
                 context.is_person = true;
-                self.authorize(&tenant, request, now, context).await
+                Apart::new(self.authorize(tenant, request, now, context))
             }
             Route::Revoke(tenant) => {
                 context.is_shared = true;
-                self.revoke(&tenant, request, now, context).await
+                Apart::new(self.revoke(tenant, request, now, context))
             }
-            Route::Introspect(tenant) => self.introspect(&tenant, request, now, context).await,
+            Route::Introspect(tenant) => Apart::new(self.introspect(tenant, request, now, context)),
             Route::LoginPage(tenant, act) => {
                 context.is_problem = true;
-                self.login_page(&tenant, act, request, now, context).await
+                Apart::new(self.login_page(tenant, *act, request, now, context))
             }
-            Route::Jwks(tenant) => self.jwks(&tenant, now, context).await,
-            Route::Metadata(tenant) => self.metadata(&tenant, now, context).await,
-            Route::Health => Ok(self.health()),
-            Route::Dialect(_) => Err(Reason::UnknownPath),
-        }
+            Route::Jwks(tenant) => Apart::new(self.jwks(tenant, now, context)),
+            Route::Metadata(tenant) => Apart::new(self.metadata(tenant, now, context)),
+            Route::Health => return Ok(self.health()),
+            Route::Dialect(_) => return Err(Reason::UnknownPath),
+        };
+        answering.await
     }
 
     /// Finds the tenant that a URL of Entra or B2C names, in whichever way, and makes sure that it has what is

@@ -3,13 +3,11 @@
 //! After the client has been admitted, checks are made in this order: grant type known; grant type
 //! allowed for this client; target and scope.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::rc::Rc;
 
-use super::Context;
 use super::form::Form;
 use super::http::{Request, Response};
+use super::{Apart, Context};
 use crate::api::{ADMIN_API, ApiUri, Scope, Target};
 use crate::client::{Application, ClientKind, GrantType};
 use crate::dialect::{Realm, is_uuid};
@@ -41,10 +39,8 @@ impl<H: Host> Issuer<H> {
         let asked = match realm {
             None => None,
             Some(realm) => {
-                // In a place of its own, which a program without dialects does not have.
                 let asked = self.target_in(realm, party, grant_type, form, now, context);
-                let asked: Pin<Box<dyn Future<Output = _> + '_>> = Box::pin(asked);
-                Some(asked.await?)
+                Some(Apart::new(asked).await?)
             }
         };
         let issued = match TokenRequest::parse(grant_type, form, asked)? {
@@ -52,7 +48,8 @@ impl<H: Host> Issuer<H> {
                 issue_to_client(self, party, &target, by_resource, ring, now).await?
             }
             TokenRequest::Exchange(exchange) => {
-                exchange.issue(self, party, by_resource, ring, now).await?
+                let issuing = exchange.issue(self, party, by_resource, ring, now);
+                Apart::new(issuing).await?
             }
         };
         match realm {
