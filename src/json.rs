@@ -454,39 +454,49 @@ impl Writer {
         }
     }
 
-    fn name(&mut self, name: &str) {
+    /// A name of ours, in which nothing is to be escaped.
+    fn name(&mut self, name: &'static str) {
+        debug_assert_eq!(plain_start(name.as_bytes()), name.len(), "{name}");
+        self.part();
+        self.0.push('"');
+        self.0.push_str(name);
+        self.0.push_str("\":");
+    }
+
+    /// A name that came from elsewhere.
+    fn foreign_name(&mut self, name: &str) {
         self.part();
         self.push_text(name);
         self.0.push(':');
     }
 
     /// A member that is an object.
-    pub(crate) fn nested(&mut self, name: &str, members: impl FnOnce(&mut Self)) {
+    pub(crate) fn nested(&mut self, name: &'static str, members: impl FnOnce(&mut Self)) {
         self.name(name);
         self.braced(members);
     }
 
     /// A member that is text.
-    pub(crate) fn text(&mut self, name: &str, text: &str) {
+    pub(crate) fn text(&mut self, name: &'static str, text: &str) {
         self.name(name);
         self.push_text(text);
     }
 
     /// The same, if there is a text.
-    pub(crate) fn optional(&mut self, name: &str, text: Option<&str>) {
+    pub(crate) fn optional(&mut self, name: &'static str, text: Option<&str>) {
         if let Some(text) = text {
             self.text(name, text);
         }
     }
 
     /// A member that is a number.
-    pub(crate) fn number(&mut self, name: &str, number: u64) {
+    pub(crate) fn number(&mut self, name: &'static str, number: u64) {
         self.name(name);
         self.push_number(number);
     }
 
     /// A member that is true or false.
-    pub(crate) fn bool(&mut self, name: &str, value: bool) {
+    pub(crate) fn bool(&mut self, name: &'static str, value: bool) {
         self.name(name);
         self.0.push_str(if value { "true" } else { "false" });
     }
@@ -494,7 +504,7 @@ impl Writer {
     /// A member that is a list, an entry a call of `entry`.
     pub(crate) fn list<T>(
         &mut self,
-        name: &str,
+        name: &'static str,
         entries: &[T],
         mut entry: impl FnMut(&mut Self, &T),
     ) {
@@ -508,18 +518,18 @@ impl Writer {
     }
 
     /// A member that is a list of texts.
-    pub(crate) fn texts<T: AsRef<str>>(&mut self, name: &str, texts: &[T]) {
+    pub(crate) fn texts<T: AsRef<str>>(&mut self, name: &'static str, texts: &[T]) {
         self.list(name, texts, |out, text| out.push_text(text.as_ref()));
     }
 
     /// A member of any value.
     pub(crate) fn value(&mut self, name: &str, value: &Value<'_>) {
-        self.name(name);
+        self.foreign_name(name);
         self.push(value);
     }
 
     /// A member of these members.
-    pub(crate) fn members(&mut self, name: &str, object: &Object) {
+    pub(crate) fn members(&mut self, name: &'static str, object: &Object) {
         self.nested(name, |out| {
             for (name, value) in &object.0 {
                 out.value(name, value);
@@ -560,38 +570,49 @@ impl Writer {
 
     fn push_text(&mut self, text: &str) {
         self.0.push('"');
-        if plain_start(text.as_bytes()) == text.len() {
-            self.0.push_str(text);
-        } else {
-            for char in text.chars() {
-                match char {
-                    '"' | '\\' => self.0.extend(['\\', char]),
-                    '\0'..' ' => {
-                        let digit = |of: u32| char::from_digit(of, 16).unwrap_or_default();
-                        let code = u32::from(char);
-                        self.0.push_str("\\u00");
-                        self.0.extend([digit(code >> 4), digit(code & 15)]);
-                    }
-                    char => self.0.push(char),
-                }
+        let mut rest = text;
+        // What stands for itself is copied at once.
+        while let Some((plain, special)) = rest.split_at_checked(plain_start(rest.as_bytes())) {
+            self.0.push_str(plain);
+            let mut chars = special.chars();
+            let Some(char) = chars.next() else { break };
+            if char < ' ' {
+                let digit = |of: u32| char::from_digit(of, 16).unwrap_or_default();
+                let code = u32::from(char);
+                self.0.push_str("\\u00");
+                self.0.push(digit(code >> 4));
+                self.0.push(digit(code & 15));
+            } else {
+                self.0.push('\\');
+                self.0.push(char);
             }
+            rest = chars.as_str();
         }
         self.0.push('"');
     }
 
-    fn push_number(&mut self, mut number: u64) {
-        let mut digits = [b'0'; 20];
+    fn push_number(&mut self, number: u64) {
+        const PLACES: usize = 9;
+        const BEYOND: u64 = 1_000_000_000;
+        // What 32 bits can say, as times can for long, is divided faster.
+        if let Ok(number) = u32::try_from(number) {
+            self.push_digits(number, 1);
+        } else {
+            self.push_number(number / BEYOND);
+            let rest = u32::try_from(number % BEYOND);
+            self.push_digits(rest.unwrap_or_default(), PLACES);
+        }
+    }
+
+    /// At least so many digits.
+    fn push_digits(&mut self, mut number: u32, least: usize) {
+        let mut digits = [b'0'; 10];
         let mut used = 0;
         for digit in digits.iter_mut().rev() {
-            // What 32 bits can say, as times can for long, is divided faster.
-            let (left, last) = match u32::try_from(number) {
-                Ok(number) => (u64::from(number / 10), u64::from(number % 10)),
-                Err(_) => (number / 10, number % 10),
-            };
-            *digit += u8::try_from(last).unwrap_or_default();
-            number = left;
+            *digit += u8::try_from(number % 10).unwrap_or_default();
+            number /= 10;
             used += 1;
-            if number == 0 {
+            if number == 0 && used >= least {
                 break;
             }
         }

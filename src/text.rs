@@ -1,5 +1,12 @@
 //! Names that have been checked once and are well-formed ever after.
 
+/// Whether there is a control character in it.
+pub(crate) fn has_control(text: &str) -> bool {
+    // Most texts are ASCII, and are not decoded for it.
+    let is_visible = |byte| matches!(byte, b' '..=b'~');
+    !text.bytes().all(is_visible) && text.contains(char::is_control)
+}
+
 /// Declares a text type whose values satisfy `$valid`, with its conversions and its error text.
 macro_rules! text_type {
     ($(#[$doc:meta])* $name:ident, $valid:expr, $expected:literal) => {

@@ -3,9 +3,8 @@
 //! Only tokens made here are accepted, so the key ring is the whole of the trust: the key names the
 //! algorithm, whatever the header says.
 
-use base64ct::{Base64UrlUnpadded, Encoding};
-
 use crate::api::{ApiUri, RoleName};
+use crate::base64url;
 use crate::client::ClientId;
 use crate::directory::TenantName;
 use crate::error::Reason;
@@ -73,7 +72,7 @@ impl<H: Host> Issuer<H> {
         let (header, claims) = message.split_once('.').ok_or_else(&malformed)?;
         let header: Header = decode(header).ok_or_else(&malformed)?;
         let claims: Claims = decode(claims).ok_or_else(&malformed)?;
-        let signature = Base64UrlUnpadded::decode_vec(signature).map_err(|_| malformed())?;
+        let signature = base64url::decode(signature).ok_or_else(malformed)?;
         if header.typ != "at+jwt" {
             return Err(Reason::InvalidToken("not an access token"));
         }
@@ -108,6 +107,6 @@ impl<H: Host> Issuer<H> {
 }
 
 fn decode<T: Member>(part: &str) -> Option<T> {
-    let bytes = Base64UrlUnpadded::decode_vec(part).ok()?;
+    let bytes = base64url::decode(part)?;
     json::read(std::str::from_utf8(&bytes).ok()?).ok()
 }

@@ -23,6 +23,7 @@ use crate::issuer::Host;
 use crate::json;
 use crate::key::TenantKeys;
 use crate::store::Expected;
+use crate::text::has_control;
 use crate::time::UnixTime;
 
 /// How the names of their records start.
@@ -457,7 +458,7 @@ impl<H: Host> Administration<'_, H> {
             Some(brought) => {
                 let text = brought.0.as_str();
                 // A form carries no NUL, and nobody means another control character.
-                if text.chars().count() < MIN_IMPORTED || text.contains(char::is_control) {
+                if text.chars().count() < MIN_IMPORTED || has_control(text) {
                     return Err(invalid(
                         "an imported secret has at least 32 characters, and no control character",
                     ));
@@ -604,7 +605,7 @@ fn default_grant_types(kind: ClientKind, redirects: bool) -> Vec<GrantType> {
 
 /// A name for people: whatever they write, as long as a page can show it.
 pub(super) fn check_name(name: &str) -> Done<()> {
-    if name.is_empty() || name.chars().count() > MAX_NAME || name.contains(char::is_control) {
+    if name.is_empty() || name.chars().count() > MAX_NAME || has_control(name) {
         return Err(invalid(
             "a display name is 1 to 256 characters, none of them a control character",
         ));

@@ -5,7 +5,6 @@
 
 use std::fmt;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -16,6 +15,7 @@ use super::command::{NewTenant, TenantChange};
 use super::error::{AdministrationError, Done};
 use super::records::{Reply, Transaction};
 use super::{Administration, Command};
+use crate::base64url;
 use crate::directory::{Name, Tenant, TenantName};
 use crate::error::Reason;
 use crate::issuer::{Host, Issuer};
@@ -86,7 +86,7 @@ impl BootstrapSecret {
     /// Under which name its use is remembered: it tells nothing of the secret.
     fn name(&self) -> String {
         let hash = Sha256::new_with_prefix(b"edgemint bootstrap used\0").chain_update(self.digest);
-        Base64UrlUnpadded::encode_string(&hash.finalize())
+        base64url::encode(&hash.finalize())
     }
 }
 

@@ -4,13 +4,13 @@
 //! tells of them, and the answer to a repetition. A store without transactions writes them one after
 //! another in this order.
 
-use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::Administration;
 use super::command::{Range, Repetition};
 use super::error::{AdministrationError, Done, exists, invalid, missing};
+use crate::base64url;
 use crate::directory::{Name, Tenant, TenantName, parse};
 use crate::event::{Event, EventSink, Kind};
 use crate::issuer::Host;
@@ -157,7 +157,7 @@ impl Stored {
 pub(super) fn version(text: &str) -> String {
     let hash = Sha256::digest(text);
     let (short, _) = hash.split_at(12);
-    Base64UrlUnpadded::encode_string(short)
+    base64url::encode(short)
 }
 
 impl<H: Host> Administration<'_, H> {
@@ -371,7 +371,7 @@ impl<H: Host> Administration<'_, H> {
         let time = 9_999_999_999_u64.saturating_sub(self.now.secs());
         let number = self.issuer.next_number();
         let chance: [u8; 6] = crate::entropy::bytes(self.issuer.host().entropy())?;
-        let chance = Base64UrlUnpadded::encode_string(&chance);
+        let chance = base64url::encode(&chance);
         let name = format!("{EVENTS}{time:010}-{:010}-{chance}", u32::MAX - number);
         let write = Write {
             name,
@@ -394,7 +394,7 @@ impl<H: Host> Administration<'_, H> {
         let text = masters.open(Seal::Reply, &sealed, &name, signer).await?;
         let text = std::str::from_utf8(&text).map_err(|_| JsonError::expected("text"))?;
         let kept: Kept = json::read(text)?;
-        if kept.fingerprint != Base64UrlUnpadded::encode_string(&repetition.fingerprint) {
+        if kept.fingerprint != base64url::encode(&repetition.fingerprint) {
             return Err(AdministrationError::Repetition);
         }
         Ok(Some(Reply {
@@ -407,7 +407,7 @@ impl<H: Host> Administration<'_, H> {
     async fn keep(&self, repetition: &Repetition, reply: &Reply) -> Done<Write> {
         let name = self.repetition_name(repetition);
         let kept = Kept {
-            fingerprint: Base64UrlUnpadded::encode_string(&repetition.fingerprint),
+            fingerprint: base64url::encode(&repetition.fingerprint),
             body: reply.body.clone(),
             version: reply.version.clone(),
             created: reply.created.clone(),
@@ -437,7 +437,7 @@ impl<H: Host> Administration<'_, H> {
             .chain_update(b"\0")
             .chain_update(&repetition.key)
             .finalize();
-        [REPETITIONS, &Base64UrlUnpadded::encode_string(&hash)].concat()
+        [REPETITIONS, &base64url::encode(&hash)].concat()
     }
 
     /// A page of the records whose names start with `prefix`, each as `show` shows it.

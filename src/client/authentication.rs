@@ -1,10 +1,10 @@
 //! Client authentication: RFC 6749 section 2.3, RFC 7617 for Basic.
 
-use base64ct::{Base64, Encoding};
 use zeroize::Zeroizing;
 
 use super::secret::PresentedSecret;
 use super::{Application, ClientId, ClientKind, ClientSecret};
+use crate::base64url;
 use crate::directory::TenantName;
 use crate::endpoint::form::{self, Form};
 use crate::error::Reason;
@@ -54,7 +54,7 @@ impl Credentials {
         if !scheme.eq_ignore_ascii_case("basic") {
             return Err(Reason::AuthorizationScheme);
         }
-        let pair = Base64::decode_vec(encoded.trim()).map_err(|_| Reason::AuthorizationSyntax)?;
+        let pair = base64url::decode_standard(encoded.trim()).ok_or(Reason::AuthorizationSyntax)?;
         let pair = Zeroizing::new(pair);
         let colon = pair
             .iter()

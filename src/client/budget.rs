@@ -7,10 +7,10 @@
 
 use std::cell::{Cell, RefCell};
 
-use base64ct::{Base64UrlUnpadded, Encoding};
 use sha2::{Digest, Sha256};
 
 use super::ClientId;
+use crate::base64url;
 use crate::directory::TenantName;
 use crate::time::UnixTime;
 
@@ -50,7 +50,7 @@ impl Claim {
 
     /// A name for it that tells nothing of it.
     pub(crate) fn name(&self) -> String {
-        Base64UrlUnpadded::encode_string(&self.0)
+        base64url::encode(&self.0)
     }
 
     /// Eight bytes are enough to tell claims apart in memory.

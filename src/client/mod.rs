@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::api::{ADMIN_API, Api, ApiUri, Assignment, RoleName};
 use crate::json::{named, record};
-use crate::text::text_type;
+use crate::text::{has_control, text_type};
 use crate::time::UnixTime;
 use crate::verification::Claims;
 
@@ -25,7 +25,7 @@ text_type! {
     /// A `client_id`: a lower-case UUID, or any text that was imported, of at most 256 bytes and
     /// without control characters.
     ClientId,
-    |text| (1..=256).contains(&text.len()) && !text.contains(char::is_control),
+    |text| (1..=256).contains(&text.len()) && !has_control(text),
     "1 to 256 bytes of text without control characters"
 }
 

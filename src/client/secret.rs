@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::ClientId;
+use crate::base64url;
 use crate::directory::TenantName;
 use crate::entropy::{self, Entropy, EntropyError};
-use crate::json::record;
+use crate::json::{JsonError, Member, Value, record};
 use crate::key::TenantKeys;
 use crate::time::UnixTime;
 
@@ -40,7 +40,7 @@ impl ClientSecret {
     /// [`EntropyError`] if the entropy source failed.
     pub fn generate(entropy: &impl Entropy) -> Result<Self, EntropyError> {
         let mut random: [u8; 32] = entropy::bytes(entropy)?;
-        let mut secret = format!("{PREFIX}{}", Base64UrlUnpadded::encode_string(&random));
+        let mut secret = format!("{PREFIX}{}", base64url::encode(&random));
         random.zeroize();
         let checksum = checksum(&secret);
         secret.push_str(&checksum);
@@ -92,7 +92,7 @@ fn checksum(body: &str) -> String {
     sum.iter_mut()
         .zip(Sha256::digest(body))
         .for_each(|(to, from)| *to = from);
-    Base64UrlUnpadded::encode_string(&sum)
+    base64url::encode(&sum)
 }
 
 /// A secret at rest.
@@ -109,8 +109,30 @@ pub struct SecretRecord {
     pub starts: UnixTime,
     /// From when it is accepted no more.
     pub ends: UnixTime,
-    /// HMAC-SHA-256 under the tenant's pepper, in base64url.
-    hash: String,
+    /// HMAC-SHA-256 under the tenant's pepper.
+    hash: Hash,
+}
+
+/// It is decoded when its record is read, not for every request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Hash([u8; 32]);
+
+impl Serialize for Hash {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&base64url::encode(&self.0))
+    }
+}
+
+impl Member for Hash {
+    fn read(value: Value<'_>) -> Result<Self, JsonError> {
+        let text = String::read(value)?;
+        let mut hash = [0; 32];
+        if base64url::decode_into(&text, &mut hash) {
+            Ok(Self(hash))
+        } else {
+            Err(JsonError::expected("32 bytes in base64url"))
+        }
+    }
 }
 
 record!(SecretRecord {
@@ -140,7 +162,7 @@ impl SecretRecord {
             hint: secret.hint(),
             starts: validity.start,
             ends: validity.end,
-            hash: Base64UrlUnpadded::encode_string(&hash),
+            hash: Hash(hash),
         })
     }
 
@@ -150,12 +172,9 @@ impl SecretRecord {
         self.starts <= now && now < self.ends
     }
 
-    /// Compares in constant time. A record that cannot be decoded matches nothing.
+    /// Compares in constant time.
     pub(crate) fn matches(&self, presented: &PresentedSecret) -> Choice {
-        let mut stored = [0; 32];
-        let decoded =
-            Base64UrlUnpadded::decode(&self.hash, &mut stored).is_ok_and(|b| b.len() == 32);
-        Choice::from(u8::from(decoded)) & presented.0.ct_eq(&stored)
+        presented.0.ct_eq(&self.hash.0)
     }
 }
 

@@ -197,7 +197,9 @@ pub(super) fn bearer(authorization: &str) -> Option<&str> {
 
 /// RFC 6749 section 3.2 and RFC 9110 section 8.3: type and charset in any letter case; only UTF-8.
 fn is_form(content_type: &str) -> bool {
-    is_of_type(content_type, "application/x-www-form-urlencoded")
+    const FORM: &str = "application/x-www-form-urlencoded";
+    // As nearly all clients write it.
+    content_type == FORM || is_of_type(content_type, FORM)
 }
 
 /// Whether the content is of this media type, in UTF-8.

@@ -26,6 +26,7 @@ use crate::issuer::{Host, Issuer};
 use crate::json::{self, Object, record};
 use crate::key::{Seal, Sealed};
 use crate::store::{Expected, Put, Store};
+use crate::text::has_control;
 use crate::time::UnixTime;
 
 /// Seconds that a user may take to sign in.
@@ -386,7 +387,7 @@ fn answered(back: &Redirection<'_>, issuer: &str, answer: (&str, &str)) -> Done 
 
 /// The name of a user, as the login page gives it.
 pub(crate) fn check_subject(subject: &str) -> Done<()> {
-    if (1..=256).contains(&subject.len()) && !subject.contains(char::is_control) {
+    if (1..=256).contains(&subject.len()) && !has_control(subject) {
         return Ok(());
     }
     Err(invalid(

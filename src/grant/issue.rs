@@ -2,9 +2,8 @@
 
 use std::rc::Rc;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
-
 use crate::api::{Api, ApiUri, RoleName};
+use crate::base64url;
 use crate::client::{Application, GrantType};
 use crate::dialect::{Realm, STANDARD};
 use crate::directory::{LoadedRing, Tenant, TenantName};
@@ -108,7 +107,7 @@ impl Party<'_> {
             policy: realm.policy.as_deref(),
             names: names.join(" "),
             has_id_type: api.optional_claims.iter().any(|claim| claim == "idtyp"),
-            opaque: [opaque.0, opaque.1].map(Base64UrlUnpadded::encode_string),
+            opaque: [opaque.0, opaque.1].map(base64url::encode),
         }
     }
 
@@ -137,7 +136,7 @@ impl Party<'_> {
         let left = content.ends.map_or(u64::MAX, |ends| ends.since(now));
         let expires_in = u32::try_from(left).map_or(lifetime, |left| lifetime.min(left));
         let jti: [u8; 16] = entropy::bytes(issuer.host().entropy())?;
-        let jti = Base64UrlUnpadded::encode_string(&jti);
+        let jti = base64url::encode(&jti);
         let issuer_id = issuer.identifier(self.tenant_name);
         let token = AccessToken {
             shape: &STANDARD,

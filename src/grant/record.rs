@@ -9,7 +9,6 @@
 //! [`Grant::apply`] is the whole of it: pure and total. What makes a refresh token single-use is that
 //! its result is stored only if nobody stored another one in between.
 
-use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
@@ -19,6 +18,7 @@ use super::command::{
 };
 use super::token::{Id, Proof, ProofKey, Prover, Purpose};
 use crate::api::{ApiUri, RoleName};
+use crate::base64url;
 use crate::client::{ClientId, RefreshMode, RefreshPolicy};
 use crate::json::{JsonError, Member, Members, Object, Value, Writer, named, record};
 use crate::time::UnixTime;
@@ -468,7 +468,7 @@ impl Grant {
 impl Code {
     /// RFC 7636 section 4.6, in constant time.
     fn fits(&self, verifier: &str) -> Choice {
-        let challenge = Base64UrlUnpadded::encode_string(&Sha256::digest(verifier));
+        let challenge = base64url::encode(&Sha256::digest(verifier));
         challenge.as_bytes().ct_eq(self.challenge.as_bytes())
     }
 }

@@ -9,13 +9,13 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
 use hmac::{Hmac, Mac};
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::base64url;
 use crate::directory::TenantName;
 use crate::json::{JsonError, Member, Value};
 use crate::key::{TenantKeys, mac};
@@ -66,7 +66,7 @@ impl Id {
 
     /// As it is where it is text.
     pub(crate) fn text(self) -> String {
-        Base64UrlUnpadded::encode_string(&self.0)
+        base64url::encode(&self.0)
     }
 
     /// The leading bytes, as an id.
@@ -146,7 +146,7 @@ impl Place {
 
     /// The `sid` of access tokens: where to look whether their grant still lives.
     pub(crate) fn session(&self) -> String {
-        Base64UrlUnpadded::encode_string(&[self.route.0, self.grant.0].concat())
+        base64url::encode(&[self.route.0, self.grant.0].concat())
     }
 
     /// Reads a `sid`.
@@ -205,7 +205,7 @@ impl<const N: usize> fmt::Debug for Secret<N> {
 impl<const N: usize> Secret<N> {
     /// As it is where it is text.
     pub(crate) fn text(&self) -> Zeroizing<String> {
-        Zeroizing::new(Base64UrlUnpadded::encode_string(&self.0))
+        Zeroizing::new(base64url::encode(&self.0))
     }
 }
 
@@ -316,7 +316,7 @@ impl GrantToken {
         bytes.extend(generation.to_be_bytes());
         bytes.extend(seal);
         bytes.extend(proof.0);
-        let encoded = Zeroizing::new(Base64UrlUnpadded::encode_string(&bytes));
+        let encoded = Zeroizing::new(base64url::encode(&bytes));
         [purpose.prefix(), &encoded].concat()
     }
 }
@@ -338,8 +338,7 @@ pub(crate) fn derive(place: &Place, keys: &TenantKeys) -> Option<(ProofKey, [u8;
 /// Exactly `N` bytes of base64url without padding.
 fn decode<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
-    let decoded = Base64UrlUnpadded::decode(text, &mut bytes).ok()?;
-    (decoded.len() == N).then_some(bytes)
+    base64url::decode_into(text, &mut bytes).then_some(bytes)
 }
 
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::base64url;
 use crate::json::{self, JsonError, Member, Value, Writer, named, record};
 
 /// How access tokens are signed.
@@ -162,7 +162,7 @@ impl PublicKey {
             .chain(member("y", y))
             .collect();
         let json = format!("{{{}}}", members.join(","));
-        Base64UrlUnpadded::encode_string(&Sha256::digest(json))
+        base64url::encode(&Sha256::digest(json))
     }
 }
 
@@ -190,7 +190,7 @@ impl TryFrom<Jwk> for PublicKey {
 
 /// The bytes of a base64url member; none if it is not one.
 fn bytes(member: &str) -> Vec<u8> {
-    Base64UrlUnpadded::decode_vec(member).unwrap_or_default()
+    base64url::decode(member).unwrap_or_default()
 }
 
 /// Not a public key that edgemint signs with.

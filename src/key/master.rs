@@ -7,13 +7,13 @@
 
 use std::fmt;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
 use hkdf::Hkdf;
 use serde::Serialize;
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::Cipher;
+use crate::base64url;
 use crate::entropy::{self, Entropy, EntropyError};
 use crate::json::record;
 
@@ -57,11 +57,10 @@ impl MasterKey {
     /// ```
     pub fn parse(text: &str) -> Result<Self, MasterKeyError> {
         let mut master = Zeroizing::new([0; 32]);
-        let decoded = Base64UrlUnpadded::decode(text.trim(), master.as_mut_slice());
-        match decoded {
-            Ok(bytes) if bytes.len() == 32 => Self::derive(&master),
-            _ => Err(MasterKeyError),
+        if !base64url::decode_into(text.trim(), master.as_mut_slice()) {
+            return Err(MasterKeyError);
         }
+        Self::derive(&master)
     }
 
     fn derive(master: &[u8; 32]) -> Result<Self, MasterKeyError> {
@@ -82,7 +81,7 @@ impl MasterKey {
         );
         derived.ok_or(MasterKeyError)?;
         Ok(Self {
-            id: Base64UrlUnpadded::encode_string(&id),
+            id: base64url::encode(&id),
             sealing,
             tenants,
             handles,
@@ -114,8 +113,8 @@ impl MasterKey {
             .map_err(|_| SealError::Cipher)?;
         Ok(Sealed {
             master: self.id.clone(),
-            nonce: Base64UrlUnpadded::encode_string(&nonce),
-            ciphertext: Base64UrlUnpadded::encode_string(&sealed),
+            nonce: base64url::encode(&nonce),
+            ciphertext: base64url::encode(&sealed),
         })
     }
 
@@ -135,8 +134,7 @@ impl MasterKey {
         context: &str,
         cipher: &impl Cipher,
     ) -> Result<Zeroizing<Vec<u8>>, SealError> {
-        let decode =
-            |text: &str| Base64UrlUnpadded::decode_vec(text).map_err(|_| SealError::Cipher);
+        let decode = |text: &str| base64url::decode(text).ok_or(SealError::Cipher);
         let nonce: [u8; 12] = decode(&sealed.nonce)?
             .try_into()
             .map_err(|_| SealError::Cipher)?;
@@ -308,7 +306,7 @@ mod tests {
 
     #[test]
     fn only_32_bytes_of_base64url_are_a_master_key() {
-        let good = Base64UrlUnpadded::encode_string(&[7; 32]);
+        let good = base64url::encode(&[7; 32]);
         assert!(MasterKey::parse(&format!("  {good}\n")).is_ok());
         for bad in [
             "",

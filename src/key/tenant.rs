@@ -4,7 +4,6 @@
 //! It is made with the tenant's key ring and stays for as long as the tenant does, so that rotating the
 //! master key ends no session and invalidates no client secret: the secret is sealed anew, that is all.
 
-use base64ct::{Base64UrlUnpadded, Encoding};
 use hmac::{Hmac, Mac};
 use serde::Serialize;
 use sha2::Sha256;
@@ -12,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::Cipher;
 use super::master::{MasterKeys, Seal, SealError, Sealed, expand};
+use crate::base64url;
 use crate::entropy::{self, Entropy};
 use crate::json::record;
 
@@ -40,7 +40,7 @@ impl TenantSecret {
         let secret = Zeroizing::new(entropy::bytes(entropy)?);
         let mut id = [0; 6];
         expand(&secret, [("tenant secret id", &mut id)]).ok_or(SealError::Cipher)?;
-        let id = Base64UrlUnpadded::encode_string(&id);
+        let id = base64url::encode(&id);
         let context = context(tenant, &id);
         let master = masters.current();
         let sealed = master.seal(

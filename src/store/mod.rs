@@ -10,6 +10,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::text::has_control;
 use crate::time::UnixTime;
 
 pub use memory::MemoryStore;
@@ -97,7 +98,7 @@ impl fmt::Display for Key {
 }
 
 fn is_text(text: &str, max_bytes: usize) -> bool {
-    !text.is_empty() && text.len() <= max_bytes && !text.contains(char::is_control)
+    !text.is_empty() && text.len() <= max_bytes && !has_control(text)
 }
 
 /// A partition or key name that no store could hold.
