@@ -7,6 +7,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { until } from "./until.js";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 
@@ -27,10 +28,10 @@ export async function startDev({ folder, port, https = false }) {
   let printed = "";
   child.stdout.setEncoding("utf8").on("data", (text) => (printed += text));
   const exited = once(child, "exit");
-  for (let wait = 0; wait < 600 && !printed.includes("What to try next"); wait += 1) {
+  await until("what to try next", () => {
     assert.equal(child.exitCode, null, printed);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
+    return printed.includes("What to try next");
+  });
   /** Closes its standard input, as the command's end does. */
   const stop = async () => {
     child.stdin.end();

@@ -255,9 +255,10 @@ impl<S: Store, W: Surroundings> Suite<'_, S, W> {
     async fn expiry(&self) -> Check {
         let (short, long) = (self.key("expiry", "short")?, self.key("expiry", "long")?);
         let now = self.surroundings.now();
+        let end = now.plus(2);
         done(
             self.store
-                .put(&short, "1", Expected::Absent, Some(now.plus(2)))
+                .put(&short, "1", Expected::Absent, Some(end))
                 .await,
         )?;
         done(
@@ -265,11 +266,11 @@ impl<S: Store, W: Surroundings> Suite<'_, S, W> {
                 .put(&long, "1", Expected::Absent, Some(now.plus(86_400)))
                 .await,
         )?;
-        same(
-            &self.value(&short).await?,
-            &Some("1".into()),
-            "before the expiry",
-        )?;
+        let found = self.value(&short).await?;
+        // A machine that is busy elsewhere may have taken longer than that.
+        if self.surroundings.now() < end {
+            same(&found, &Some("1".into()), "before the expiry")?;
+        }
         self.surroundings.pass(3).await;
         same(&self.value(&short).await?, &None, "after the expiry")?;
         same(
@@ -398,6 +399,12 @@ impl<S: Store, W: Surroundings> Suite<'_, S, W> {
         {
             let found = self.store.get(key).await;
             let found = found.map_err(|error| error.to_string())?;
+            if write
+                .expires_at
+                .is_some_and(|end| end <= self.surroundings.now())
+            {
+                continue;
+            }
             let (value, stored) = match found {
                 Some(found) => (Some(found.value), found.version),
                 // Of a removal, the version that was removed is told.

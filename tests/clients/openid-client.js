@@ -16,6 +16,8 @@ export function openidClient(world) {
   const discovered = (client, how, algorithm = "oauth2") =>
     oauth.discovery(new URL(world.issuer), client.clientId, client.secret || undefined, how, {
       algorithm,
+      // Seconds for each answer.
+      timeout: 120,
       execute: world.issuer.startsWith("http:") ? [oauth.allowInsecureRequests] : [],
     });
 

@@ -126,7 +126,7 @@ async function serve(cwd, options, env) {
     const [code] = await exited;
     assert.equal(code, 0, printed);
   });
-  for (let tries = 0; tries < 1200; tries += 1) {
+  for (let tries = 0; tries < 12_000; tries += 1) {
     const started = printed.split("\n").find((line) => line.includes('"reason":"started"'));
     if (started?.endsWith("}")) return JSON.parse(started).edgemint.url;
     assert.equal(child.exitCode, null, printed);

@@ -8,7 +8,6 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { text } from "node:stream/consumers";
 import { parse } from "yaml";
-import { freePort } from "../workerd/world.js";
 import { root, secret, serve, start } from "./serving.js";
 
 const folder = join(root, "examples/github-action");
@@ -174,8 +173,7 @@ describe("examples/github-action", () => {
   });
 
   test("serves the workflow beside it, which calls an API", async () => {
-    const port = `${await freePort()}`;
-    const told = { ISSUER: service.issuer, AUDIENCE: "api://orders", PORT: port };
+    const told = { ISSUER: service.issuer, AUDIENCE: "api://orders", PORT: "0" };
     const api = await start([process.execPath, "examples/api.js"], { cwd: root, env: told }, /asks for a token/);
     try {
       const { steps, ...job } = workflow.jobs.report;
@@ -183,7 +181,7 @@ describe("examples/github-action", () => {
       const vars = {
         EDGEMINT_ISSUER: service.issuer,
         EDGEMINT_CLIENT_ID: "reader",
-        ORDERS_URL: `http://127.0.0.1:${port}/orders`,
+        ORDERS_URL: new URL("/orders", api.line.split(" ")[0]).href,
       };
       const secrets = { EDGEMINT_CLIENT_SECRET: SECRETS.READER_SECRET };
       const [checkout, asks, calls] = /** @type {Step[]} */ (steps);

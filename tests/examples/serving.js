@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { createInterface } from "node:readline";
+import { until } from "../until.js";
 
 export const root = fileURLToPath(new URL("../../", import.meta.url));
 export const secret = () => randomBytes(32).toString("base64url");
@@ -54,8 +55,13 @@ export async function serve(directory, env) {
   return {
     /** @type {string} */
     issuer: `${url}/${tenant}`,
-    /** How often it was asked for a token. */
-    asked: () => served.lines.filter((line) => /"reason":"request".*\/oauth2\/token"/.test(line)).length,
+    /** How often it was asked for a token, by its log, in which a request comes after those before it. */
+    async asked() {
+      const mark = `/${randomBytes(8).toString("hex")}`;
+      await (await fetch(url + mark)).text();
+      await until("the request in the log", () => served.lines.some((line) => line.includes(mark)));
+      return served.lines.filter((line) => /"reason":"request".*\/oauth2\/token"/.test(line)).length;
+    },
     stop: served.stop,
   };
 }

@@ -56,7 +56,7 @@ const typed = (commands) =>
 
 /** What holds once the worker's memory has run out. @param {() => Promise<void>} holds */
 async function eventually(holds) {
-  const end = Date.now() + 20_000;
+  const end = Date.now() + 150_000;
   for (;;) {
     try {
       return await holds();

@@ -47,7 +47,7 @@ class Token:
         if time.monotonic() - self.taken_at > TOKEN_USE:
             form = {"grant_type": "client_credentials", "scope": "urn:edgemint:admin/.default"}
             auth = (CLIENT_ID, CLIENT_SECRET)
-            answer = requests.post(TOKEN_URL, data=form, auth=auth, timeout=10)
+            answer = requests.post(TOKEN_URL, data=form, auth=auth, timeout=120)
             answer.raise_for_status()
             self.text = answer.json()["access_token"]
             self.taken_at = time.monotonic()

@@ -57,7 +57,7 @@ async function shortPort() {
     } catch {
       // It is taken: another one.
     } finally {
-      server.close();
+      await new Promise((resolve) => server.close(resolve));
     }
   }
 }
@@ -151,7 +151,7 @@ function normal(steps) {
   return same.replace(/ {2,}/g, "  ");
 }
 
-test("the consoles of docs/cli.md show what the commands show", { timeout: 120_000 }, async () => {
+test("the consoles of docs/cli.md show what the commands show", { timeout: 900_000 }, async () => {
   const text = await readFile(document, "utf8");
   const { steps } = consoles(text);
   await writeFile(join(folder, "bootstrap-secret"), `${BOOTSTRAP_SECRET}\n`);

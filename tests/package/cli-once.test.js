@@ -172,7 +172,7 @@ test("Tab completes ids by their beginning, and never says that something failed
     async ({ run }) => {
       const before = Date.now();
       assert.deepEqual(await run([...complete, "apps", "show", ""]), { code: 0, out: "", err: "" });
-      assert.ok(Date.now() - before < 8000);
+      assert.ok(Date.now() - before < 45_000, "other commands wait for a minute");
     },
   );
 });

@@ -9,7 +9,7 @@ import { createInterface } from "node:readline";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
-import { MASTER_KEY, register, root, startWorker, tokenRequest } from "../workerd/world.js";
+import { MASTER_KEY, freePort, register, root, startWorker, tokenRequest } from "../workerd/world.js";
 
 const run = promisify(execFile);
 const folder = fileURLToPath(root);
@@ -33,10 +33,8 @@ let application;
 before(async () => {
   await mkdir(join(folder, ".edgemint"), { recursive: true });
   scratch = await mkdtemp(join(folder, ".edgemint", "examples-"));
-  // The worker must call itself what it is called: the first one only finds a free port.
-  const probe = await startWorker();
-  const port = Number(probe.url.port);
-  await probe.stop();
+  // The worker must call itself what it is called.
+  const port = await freePort();
   base = `http://127.0.0.1:${port}`;
   worker = await startWorker({ bindings: { BASE_URL: base }, port });
   application = await register(worker.admin);

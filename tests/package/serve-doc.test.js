@@ -63,7 +63,7 @@ async function follow(heading, more = "", change = (commands) => commands) {
   const { stdout } = await run(shell, ["-ec", script], {
     cwd: folder,
     env: { PATH: `${join(folder, "bin")}:${process.env.PATH}`, HOME: folder },
-    timeout: 60_000,
+    timeout: 600_000,
   });
   await assert.rejects(fetch(`http://127.0.0.1:${port}/healthz`), /fetch failed/, "it still serves");
   return stdout;

@@ -15,7 +15,7 @@ import { startBrowser } from "../workerd/browser.js";
 
 const PROGRAM = "tests/runtimes/program";
 /** Milliseconds after which a runtime that says nothing is a failure. */
-const PATIENCE = 240_000;
+const PATIENCE = 900_000;
 
 const installed = (/** @type {string} */ path) => join(root, "tests/runtimes/node_modules", path);
 /** What is called by a path, or by name. @type {Record<string, string[]>} */

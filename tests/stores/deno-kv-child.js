@@ -47,21 +47,21 @@ const acts = {
     const values = ["a", "b", "c"].map((letter) => letter.repeat(300_000));
     let version = await store.put("torn", "name", values[0], null, null);
     let going = true;
-    const readers = [1, 2, 3, 4].map(async () => {
-      let count = 0;
+    const counts = [0, 0, 0, 0];
+    const readers = counts.map(async (_, reader) => {
       while (going) {
         const found = await store.get("torn", "name");
         assert.ok(values.includes(found?.value ?? ""));
-        count += 1;
+        counts[reader] += 1;
       }
-      return count;
     });
-    for (let n = 1; n <= 100; n += 1) {
+    // However they take turns, each has read in between.
+    for (let n = 1; n <= 100 || counts.some((count) => count <= 3); n += 1) {
       version = await store.put("torn", "name", values[n % 3], version, null);
       assert.ok(version);
     }
     going = false;
-    assert.ok((await Promise.all(readers)).every((count) => count > 3));
+    await Promise.all(readers);
     assert.equal((await keys()).length, 6);
     assert.equal(await store.delete("torn", "name", version), version);
     assert.deepEqual(await keys(), []);
@@ -88,11 +88,11 @@ const acts = {
   },
 
   async removal() {
-    const soon = Math.floor(Date.now() / 1000) - 58;
+    const soon = Math.floor(Date.now() / 1000) - 40;
     await store.put("removal", "passing", "x".repeat(100_000), null, soon);
     await store.put("removal", "staying", "1", null, null);
     assert.equal((await keys()).length, 4);
-    const end = Date.now() + 90_000;
+    const end = Date.now() + 300_000;
     while ((await keys()).length > 1) {
       assert.ok(Date.now() < end, "Deno KV does not delete what has expired");
       await new Promise((resolve) => setTimeout(resolve, 500));

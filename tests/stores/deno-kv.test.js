@@ -63,7 +63,7 @@ describe("the store on Deno KV", () => {
       createInterface({ input: child.stdout }).on("line", (line) => written.add(JSON.parse(line)));
       return child;
     });
-    const end = Date.now() + 60_000;
+    const end = Date.now() + 300_000;
     while (written.size < 200 && Date.now() < end) {
       assert.ok(writers.every(({ exitCode }) => exitCode === null));
       await new Promise((resolve) => setTimeout(resolve, 10));

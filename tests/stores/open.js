@@ -8,17 +8,17 @@ export const MASTER_KEY = Buffer.alloc(32, 7).toString("base64url");
 const OPEN = {
   async "sqlite:"(name) {
     const { sqliteStore } = await import("../../pkg/stores/sqlite.js");
-    const store = sqliteStore(name.slice("sqlite:".length));
+    const store = sqliteStore(name.slice("sqlite:".length), { busyTimeout: 60_000 });
     return { store, close: () => store.close() };
   },
   async "redis:"(url) {
     const { redisStore } = await import("../../pkg/stores/redis.js");
     const { createClient } = await import("redis");
     // A question that cannot be asked now is not kept for later: the client is told 503.
-    const client = createClient({ url, disableOfflineQueue: true, socket: { reconnectStrategy: 50 } });
+    const client = createClient({ url, disableOfflineQueue: true, socket: { reconnectStrategy: 50, connectTimeout: 60_000 } });
     client.on("error", () => {});
     await client.connect();
-    return { store: redisStore(client), close: () => client.destroy() };
+    return { store: redisStore(client, { timeout: 60_000 }), close: () => client.destroy() };
   },
   async "postgres:"(url) {
     const { postgresStore } = await import("../../pkg/stores/postgres.js");

@@ -36,5 +36,5 @@ async function open() {
   const client = createClient({ url: address });
   client.on("error", console.error);
   await client.connect();
-  return { store: redisStore(client), close: () => client.close() };
+  return { store: redisStore(client, { timeout: 60_000 }), close: () => client.close() };
 }

@@ -9,13 +9,14 @@ import { expiresOnTheSecond, keepsJunkNames, keepsValues, listsUnderWrites, page
 import { refusesWhatIsNoText } from "./names.js";
 import { race } from "./race.js";
 import { freePort, startRedis } from "./servers.js";
+import { until } from "../until.js";
 
 const now = () => Math.floor(Date.now() / 1000);
 const sleep = (/** @type {number} */ time) => new Promise((resolve) => setTimeout(resolve, time));
 
 /** @param {string} url */
 async function connect(url) {
-  const client = createClient({ url, socket: { reconnectStrategy: 50 } });
+  const client = createClient({ url, socket: { reconnectStrategy: 50, connectTimeout: 60_000 } });
   client.on("error", () => {});
   await client.connect();
   return client;
@@ -31,7 +32,8 @@ describe("the store on Redis", () => {
   before(async () => {
     server = await startRedis();
     client = await connect(server.url);
-    store = redisStore(client);
+    // Longer than any machine needs: what is too long is tried below.
+    store = redisStore(client, { timeout: 120_000 });
   });
   after(async () => {
     client.destroy();
@@ -106,14 +108,21 @@ describe("the store on Redis", () => {
   });
 
   test("Redis deletes what has expired ten minutes later, and the partition with it", async () => {
-    const soon = now() - 598;
-    await store.put("passing", "first", "1", null, soon - 1);
-    await store.put("passing", "second", "1", null, soon);
+    let soon = 0;
+    let there = 0;
+    // On a machine for which two seconds are too short there are more of them.
+    for (let left = 2; left < 100 && Date.now() >= (soon + 599) * 1000; left *= 2) {
+      await client.del(["edgemint:{passing}:names", "edgemint:{passing}:expiries"]);
+      soon = now() - 600 + left;
+      await store.put("passing", `first${left}`, "1", null, soon - 1);
+      await store.put("passing", `second${left}`, "1", null, soon);
+      there = (await client.keys("edgemint:{passing}:*")).length;
+    }
+    assert.equal(there, 4);
     await store.put("staying", "passing", "1", null, soon);
     await store.put("staying", "staying", "1", null, null);
     const expiring = await store.put("staying", "expiring", "1", null, now() + 3600);
-    assert.equal((await client.keys("edgemint:{passing}:*")).length, 4);
-    await sleep(3000);
+    await sleep((soon + 601) * 1000 - Date.now());
     assert.deepEqual(await client.keys("edgemint:{passing}:*"), []);
     assert.equal(await client.exists("edgemint:{staying}:record:passing"), 0);
     // Its name goes with the next write.
@@ -188,13 +197,12 @@ describe("the store on Redis", () => {
   test("a server that does not answer in time is no answer", async () => {
     const hasty = redisStore(client, { timeout: 200 });
     const control = await connect(server.url);
-    await control.sendCommand(["CLIENT", "PAUSE", "1500", "ALL"]);
-    const started = Date.now();
+    // For longer than this test, unless it says otherwise: of the commands, what may be a write.
+    await control.sendCommand(["CLIENT", "PAUSE", "600000", "WRITE"]);
     await assert.rejects(hasty.get("slow", "name"), /did not answer within 200 ms/);
-    assert.ok(Date.now() - started < 1400);
+    await control.sendCommand(["CLIENT", "UNPAUSE"]);
     control.destroy();
-    await sleep(1600);
-    assert.equal(await hasty.get("slow", "name"), null);
+    await until("an answer", () => hasty.get("slow", "name").then((found) => found === null, () => false));
   });
 
   test("a client that reads answers as bytes is found out", async () => {
@@ -232,18 +240,21 @@ describe("the store on Redis", () => {
       }
     };
     const writers = [1, 2, 3, 4, 5, 6, 7, 8].map(write);
-    await sleep(400);
+    await until("fifty that are acknowledged", () => created.size > 60);
     await server.kill();
     const acknowledged = created.size;
     assert.ok(acknowledged > 50, `${acknowledged}`);
-    const started = Date.now();
-    await assert.rejects(store.get("crash", "1/1"));
-    await sleep(300);
-    await assert.rejects(store.get("crash", "1/1"), /not connected/);
-    assert.ok(Date.now() - started < 2000);
-    assert.ok(refused.count > 0);
+    // It is told at once: not by its having waited in vain.
+    const told = () => store.get("crash", "1/1").then(() => "an answer", String);
+    assert.doesNotMatch(await told(), /an answer|did not answer/);
+    await until("not connected", async () => {
+      const why = await told();
+      assert.doesNotMatch(why, /an answer|did not answer/);
+      return why.includes("not connected");
+    });
+    await until("who was refused", () => refused.count > 0);
     await server.restart();
-    await sleep(500);
+    await until("new ones", () => created.size > acknowledged);
     going = false;
     await Promise.all(writers);
     assert.ok(created.size > acknowledged, "it works again");
@@ -272,13 +283,11 @@ test("three servers of a Redis Cluster keep the contract and junk names", async 
       const states = await Promise.all(clients.map((node) => node.sendCommand(["CLUSTER", "INFO"])));
       return states.every((state) => /cluster_state:ok[^]*cluster_known_nodes:3/.test(`${state}`));
     };
-    for (let n = 0; !(await formed()); n += 1) {
-      assert.ok(n < 300, "the cluster does not form");
-      await sleep(100);
-    }
-    const cluster = createCluster({ rootNodes: servers.map(({ url }) => ({ url })) });
+    await until("a cluster that has formed", formed, { pause: 100 });
+    const defaults = { socket: { connectTimeout: 60_000 } };
+    const cluster = createCluster({ defaults, rootNodes: servers.map(({ url }) => ({ url })) });
     await cluster.connect();
-    const store = redisStore(cluster);
+    const store = redisStore(cluster, { timeout: 120_000 });
     try {
       assert.deepEqual(await contract(store), EVERYTHING);
       await keepsJunkNames(store);

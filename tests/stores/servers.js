@@ -4,14 +4,16 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { accessSync, chownSync, constants, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { freePort } from "../ports.js";
+
+export { freePort };
 
 const run = promisify(execFile);
 /** Milliseconds that a server may take to start, on a machine that does much else. */
-const PATIENCE = 60_000;
+const PATIENCE = 240_000;
 
 /**
  * @typedef {object} Server
@@ -60,16 +62,6 @@ export async function startRedis(settings = []) {
   const start = () =>
     started("redis-server", parameters, { cwd: folder }, /Ready to accept connections/);
   return serve({ folder, start, url: `redis://127.0.0.1:${port}`, port, ending: "SIGTERM" });
-}
-
-/** A port of 127.0.0.1 that nobody has at the moment. */
-export async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /**

@@ -122,29 +122,34 @@ describe("the store in SQLite", { concurrency: 2 }, () => {
   });
 
   test("reads and other work go on while another process writes; a write waits, and gives up", async () => {
-    const file = newFile();
-    const [store, patient] = [sqliteStore(file, { busyTimeout: 1000 }), sqliteStore(file)];
-    const version = await store.put("p", "n", "1", null, null);
-    const other = new DatabaseSync(file);
-    other.exec("BEGIN IMMEDIATE");
-    const refused = assert.rejects(store.put("p", "n", "2", version, null), /database is locked/);
-    const waiting = patient.put("p", "n", "3", version, null);
-    const started = performance.now();
-    assert.deepEqual(await store.get("p", "n"), { value: "1", version });
-    await new Promise((resolve) => setTimeout(resolve, 1));
-    assert.ok(performance.now() - started < 900, "the process stood still");
-    await refused;
-    other.exec("COMMIT");
-    assert.ok(await waiting);
-    assert.equal((await store.get("p", "n"))?.value, "3");
-    for (const open of [other, store, patient]) open.close();
+    let stood = Infinity;
+    // If it is the machine that stands still, and not the process that waits, it does so for a while only.
+    for (let busyTimeout = 1000; stood >= busyTimeout * 0.9 && busyTimeout < 60_000; busyTimeout *= 2) {
+      const file = newFile();
+      const [store, patient] = [sqliteStore(file, { busyTimeout }), sqliteStore(file, { busyTimeout: 300_000 })];
+      const version = await store.put("p", "n", "1", null, null);
+      const other = new DatabaseSync(file);
+      other.exec("BEGIN IMMEDIATE");
+      const refused = assert.rejects(store.put("p", "n", "2", version, null), /database is locked/);
+      const waiting = patient.put("p", "n", "3", version, null);
+      const started = performance.now();
+      assert.deepEqual(await store.get("p", "n"), { value: "1", version });
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      stood = performance.now() - started;
+      await refused;
+      other.exec("COMMIT");
+      assert.ok(await waiting);
+      assert.equal((await store.get("p", "n"))?.value, "3");
+      for (const open of [other, store, patient]) open.close();
+    }
+    assert.ok(stood < 30_000, "the process stood still");
   });
 
   test("a file that another process is just making is opened when it can be", async () => {
     const file = newFile();
     const other = new DatabaseSync(file);
     other.exec("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; CREATE TABLE other (x)");
-    const store = sqliteStore(file);
+    const store = sqliteStore(file, { busyTimeout: 300_000 });
     const written = store.put("p", "n", "1", null, null);
     await new Promise((resolve) => setTimeout(resolve, 100));
     other.exec("COMMIT");

@@ -13,6 +13,7 @@ import { expiresOnTheSecond, keepsJunkNames, keepsValues, listsUnderWrites } fro
 import { race } from "./race.js";
 import { startRedis } from "./servers.js";
 import { startBridge } from "./upstash-bridge.js";
+import { until } from "../until.js";
 
 describe("the store on Upstash's client", () => {
   /** @type {Awaited<ReturnType<typeof startRedis>>} */
@@ -129,13 +130,13 @@ describe("the store on Upstash's client", () => {
         }
       }
     });
-    const sleep = (/** @type {number} */ time) => new Promise((resolve) => setTimeout(resolve, time));
-    await sleep(400);
+    await until("some that are acknowledged", () => created.length > 20);
     await server.kill();
     const acknowledged = created.length;
     await assert.rejects(hasty.get("crash", "1/0"));
+    await until("who was refused", () => refused > 0);
     await server.restart();
-    await sleep(1500);
+    await until("new ones", () => created.length > acknowledged);
     going = false;
     await Promise.all(writers);
     assert.ok(refused > 0 && acknowledged > 0 && created.length > acknowledged);

@@ -13,7 +13,7 @@ const RECORDS = 40;
 const COUNTS = 25;
 
 const pool = kind === "postgres" ? new pg.Pool({ connectionString: where, max: 2 }) : undefined;
-const store = pool === undefined ? sqliteStore(where) : postgresStore(pool);
+const store = pool === undefined ? sqliteStore(where, { busyTimeout: 60_000 }) : postgresStore(pool);
 
 /** @type {Record<string, () => Promise<void>>} */
 const acts = {

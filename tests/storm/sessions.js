@@ -28,7 +28,7 @@ export const SEED = Number(process.env.STORM_SEED ?? randomInt(2 ** 31));
 /** Sessions that are busy at once. */
 const AT_ONCE = 48;
 /** Milliseconds after which a service that never answers is a failure of the test. */
-const PATIENCE = 30_000;
+const PATIENCE = 240_000;
 /** What `fetch` says when nobody is there any more. */
 const CLOSED = ["UND_ERR_SOCKET", "ECONNRESET", "ECONNREFUSED", "EPIPE"];
 /** Seconds: longer than a storm. */
@@ -100,6 +100,14 @@ async function ask({ url }, history, act, token, patience) {
 
 /** Whether a kept-alive connection had been closed meanwhile: the answer is lost. @param {any} error */
 const isClosed = (error) => CLOSED.includes(error.cause?.code);
+
+/** A refresh, which is asked for again if its answer was lost. @param {Storm} storm @param {History} history @param {string} token */
+async function answered(storm, history, token) {
+  for (let tries = 0; ; tries += 1) {
+    const happening = await ask(storm, history, "refresh", token);
+    if (happening.status !== undefined || tries === 10) return happening;
+  }
+}
 
 /**
  * The same until the service has decided.
@@ -275,13 +283,17 @@ export function declareStorm(started, sessions) {
     test(`r22 of 16 at once without grace exactly one is answered (${kind})`, async () => {
       const storm = started();
       const client = await registerClient(storm.admin, { grace: 0 }, kind);
-      for (let round = 0; round < 5; round += 1) {
+      // A race with an answer that was lost, since its connection had been closed meanwhile, is run again.
+      for (let [round, run] = [0, 0]; run < 5; round += 1) {
+        assert.ok(round < 50, "answers are lost again and again");
         const tokens = await storm.users.signIn(client, `racer ${round}`);
         const history = new History({ name: "race", grace: 0, honest: false }, client, tokens);
         const race = Array.from({ length: 16 }, () =>
           ask(storm, history, "refresh", tokens.refresh_token),
         );
         const statuses = (await Promise.all(race)).map(({ status }) => status);
+        if (statuses.includes(undefined)) continue;
+        run += 1;
         assert.deepEqual(statuses.sort(), [200, ...Array.from({ length: 15 }, () => 400)]);
         history.check();
         // As documented: the losers' replays have ended the session.
@@ -291,12 +303,12 @@ export function declareStorm(started, sessions) {
 
     test(`r22 r23 of 16 at once with grace all have the same successor (${kind})`, async () => {
       const storm = started();
-      const client = await registerClient(storm.admin, { grace: 60 }, kind);
+      const client = await registerClient(storm.admin, { grace: LONG }, kind);
       const tokens = await storm.users.signIn(client, "tabs");
-      const history = new History({ name: "tabs", grace: 60, honest: true }, client, tokens);
+      const history = new History({ name: "tabs", grace: LONG, honest: true }, client, tokens);
       let token = tokens.refresh_token;
       for (let round = 0; round < 5; round += 1) {
-        const race = Array.from({ length: 16 }, () => ask(storm, history, "refresh", token));
+        const race = Array.from({ length: 16 }, () => answered(storm, history, token));
         const answers = await Promise.all(race);
         assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
         assert.equal(new Set(answers.map(({ successor }) => successor)).size, 1);

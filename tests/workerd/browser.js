@@ -1,10 +1,10 @@
 // Headless Chromium, driven as W3C WebDriver says, by fetch.
 
-import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { until } from "../until.js";
 import { json } from "./world.js";
 
 /** The member that stands for an element: section 11. */
@@ -86,12 +86,7 @@ export async function startBrowser() {
     isTicked: async (selector) => command("GET", `${await find(selector)}/selected`),
     /** Waits until the page's headline says so: a click returns before its page is there. @param {string} headline */
     async until(headline) {
-      let shown = "";
-      for (let wait = 0; wait < 100 && shown !== headline; wait += 1) {
-        shown = await this.text("h1").catch(() => "");
-        if (shown !== headline) await new Promise((resolve) => setTimeout(resolve, 50));
-      }
-      assert.equal(shown, headline);
+      await until(`the page ${headline}`, async () => headline === (await this.text("h1").catch(() => "")));
     },
     /** Drops every cookie. */
     forget: () => devtools("Network.clearBrowserCookies", {}),

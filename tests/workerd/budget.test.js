@@ -28,7 +28,7 @@ async function start(options) {
     async events(reason, count) {
       for (let wait = 0; ; wait += 1) {
         const lines = worker.log.filter((line) => line.includes(`"reason":"${reason}"`));
-        if (lines.length >= count || wait === 100) return lines.flatMap((line) => JSON.parse(line).edgemint);
+        if (lines.length >= count || wait === 5000) return lines.flatMap((line) => JSON.parse(line).edgemint);
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     },
@@ -67,6 +67,9 @@ test("r18 the limiter's binding stops guesses that the isolate would still look 
     ratelimits: { FAILURES: { namespace_id: "1001", simple: { limit: 3, period: 60 } } },
   });
   try {
+    // Its minutes are those of the clock here, and it forgets at the end of each.
+    const left = 60_000 - (Date.now() % 60_000);
+    if (left < 25_000) await new Promise((resolve) => setTimeout(resolve, left + 100));
     for (let failure = 0; failure < 3; failure += 1) {
       assert.equal((await ask(THERE, WRONG)).status, 401);
     }
@@ -84,6 +87,7 @@ test("r18 the limiter's binding stops guesses that the isolate would still look 
 test("r48 every token is an event with the location, and no event holds a credential", async () => {
   const { worker, ask, secret, clientId, events } = await start();
   try {
+    const begun = Math.floor(Date.now() / 1000);
     const response = await ask(HERE, secret);
     const { access_token: token } = /** @type {any} */ (await response.json());
     await ask(HERE, WRONG);
@@ -97,7 +101,7 @@ test("r48 every token is an event with the location, and no event holds a creden
       tenant: "demo",
       clientId,
     });
-    assert.ok(Math.abs(time - Date.now() / 1000) < 10);
+    assert.ok(time >= begun && time <= Date.now() / 1000, `${time}`);
     assert.match(location, /^[A-Z]{3}$/);
     const [refused] = await events("wrong_secret", 1);
     assert.equal(refused.location, location);

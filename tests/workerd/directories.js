@@ -14,24 +14,32 @@ import { runContract } from "./suite.js";
 
 export { GrantObject };
 
-/** How KV takes writes: all of them fail, or those within a second of the last one of the same key. */
-const faults = { down: false, limited: false };
-const counts = { copies: 0, refused: 0, reads: 0 };
+/**
+ * How KV takes writes: all of them fail, or those within a second of the last one of the same key, or they
+ * are held as long as this lasts. The alarms of the object `asleep` do nothing.
+ */
+const faults = { down: false, limited: false, held: false, asleep: "" };
+const counts = { reads: 0, waiting: 0 };
 /** Milliseconds. @type {Map<string, number>} */
 const written = new Map();
+/** The keys that were to be written, in their order, and which of them KV took. @type {{ key: string, taken: boolean }[]} */
+const journal = [];
 
 /** @param {any} kv */
 const faulty = (kv) => {
   const write =
     (/** @type {string} */ method) =>
     async (/** @type {any[]} */ ...[key, ...rest]) => {
+      counts.waiting += 1;
+      while (faults.held) await new Promise((resolve) => setTimeout(resolve, 10));
+      counts.waiting -= 1;
       const last = written.get(key) ?? 0;
-      if (faults.down || (faults.limited && Date.now() - last < 1000)) {
-        counts.refused += 1;
+      const taken = !(faults.down || (faults.limited && Date.now() - last < 1000));
+      journal.push({ key, taken });
+      if (!taken) {
         throw new Error(`KV ${method} failed: 429 Too Many Requests`);
       }
       written.set(key, Date.now());
-      counts.copies += 1;
       return kv[method](key, ...rest);
     };
   return { put: write("put"), delete: write("delete") };
@@ -67,6 +75,11 @@ class Transparent extends DirectoryObject {
   read(name) {
     counts.reads += 1;
     return super.read(name);
+  }
+
+  /** @override */
+  async alarm() {
+    if (faults.asleep !== this.ctx.id.name) await super.alarm();
   }
 
   /** What is really there. */
@@ -120,6 +133,7 @@ export default {
       if (act === "contract") return runContract({ ...driver, ...issuer, module }, store);
       if (act === "faults") return Object.assign(faults, first);
       if (act === "counts") return { ...counts };
+      if (act === "journal") return journal.filter(({ key }) => key.startsWith(`${first}:`));
       if (act === "events") return events;
       if (act === "ask") {
         const response = await env.TENANTS.getByName(first).fetch(...rest);

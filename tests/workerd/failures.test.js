@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
+import { until } from "../until.js";
 import { register, startWorker, tokenRequest } from "./world.js";
 
 /** @typedef {Awaited<ReturnType<typeof startWorker>>} Worker */
@@ -13,7 +14,7 @@ function events({ log }) {
 
 /** The log arrives a little later than the answer. @param {Worker} worker @param {string} reason */
 async function event(worker, reason) {
-  for (let wait = 0; wait < 100; wait += 1) {
+  for (let wait = 0; wait < 5000; wait += 1) {
     const found = events(worker).find((seen) => seen.reason === reason);
     if (found) return found;
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -151,15 +152,20 @@ describe("a worker with faults", () => {
   test("a trap answers 503 to the requests that were in flight, and they can be repeated", async () => {
     await fault("on", "slow");
     const inFlight = Array.from({ length: 5 }, () => worker.fetch(ask()));
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    const waiting = async () => (await (await fault("reads")).json()).waiting;
+    // Each has the same reads side by side, and goes on with none of them before the fault is over.
+    await until("five requests that read", async () => {
+      const reads = await waiting();
+      return reads > 0 && reads % 5 === 0;
+    });
     const ruined = new Request(ask(), { headers: { "x-fault": "trap" } });
     ruined.headers.set("content-type", "application/x-www-form-urlencoded");
     await refused(await worker.fetch(ruined), 500, "server_error");
+    await fault("off");
     for (const response of await Promise.all(inFlight)) {
       await refused(response, 503, "temporarily_unavailable");
       assert.equal(response.headers.get("retry-after"), "1");
     }
-    await fault("off");
     const again = await Promise.all(Array.from({ length: 5 }, () => worker.fetch(ask())));
     assert.deepEqual(again.map(({ status }) => status), [200, 200, 200, 200, 200]);
   });

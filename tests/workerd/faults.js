@@ -20,12 +20,14 @@ const { default: worker, DirectoryObject, GrantObject } = await import("../../wo
 export { DirectoryObject, GrantObject };
 
 let reads = 0;
+/** How many of them are held. */
+let waiting = 0;
 
 export default {
   /** @param {Request} request @param {any} env @param {any} context */
   async fetch(request, env, context) {
     const fault = request.headers.get("x-fault");
-    if (fault === "reads") return Response.json({ reads, instances: instances.length });
+    if (fault === "reads") return Response.json({ reads, waiting, instances: instances.length });
     if (fault === "trap") {
       // As a bug in unsafe code or a cosmic ray would: every pointer leads out of the memory.
       const { memory } = /** @type {{ memory: WebAssembly.Memory }} */ (
@@ -40,7 +42,9 @@ export default {
           reads += 1;
           if (faults.has("throw")) throw new Error("KV is down: secret internals at 10.0.0.1");
           if (faults.has("nonsense")) return { value: 7, metadata: { version: 1 } };
-          if (faults.has("slow")) await new Promise((resolve) => setTimeout(resolve, 300));
+          waiting += 1;
+          while (faults.has("slow")) await new Promise((resolve) => setTimeout(resolve, 10));
+          waiting -= 1;
           return target.getWithMetadata(...parameters);
         };
       },

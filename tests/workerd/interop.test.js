@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { createRemoteJWKSet, jwtVerify } from "jose";
 import * as oauth from "oauth4webapi";
-import { register, startWorker, tokenRequest } from "./world.js";
+import { freePort, register, startWorker, tokenRequest } from "./world.js";
 
 /** @type {Awaited<ReturnType<typeof startWorker>>} */
 let worker;
@@ -13,11 +13,9 @@ let base;
 
 before(async () => {
   // The worker must call itself what it is called: metadata and issuer are checked by the clients.
-  const probe = await startWorker();
-  const port = probe.url.port;
-  await probe.stop();
+  const port = await freePort();
   base = `http://127.0.0.1:${port}`;
-  worker = await startWorker({ bindings: { BASE_URL: base }, port: Number(port) });
+  worker = await startWorker({ bindings: { BASE_URL: base }, port });
 });
 after(() => worker.stop());
 
@@ -29,7 +27,8 @@ describe("a token verified by jose from the JWKS that the worker serves", () => 
       const request = { client_id: clientId, client_secret: secret, scope };
       const response = await worker.fetch(tokenRequest(request, `/${tenant}/oauth2/token`));
       const { access_token: token } = /** @type {any} */ (await response.json());
-      const jwks = createRemoteJWKSet(new URL(`${base}/${tenant}/.well-known/jwks.json`));
+      const url = new URL(`${base}/${tenant}/.well-known/jwks.json`);
+      const jwks = createRemoteJWKSet(url, { timeoutDuration: 120_000 });
       const { payload, protectedHeader } = await jwtVerify(token, jwks, {
         issuer: `${base}/${tenant}`,
         audience: "api://orders",

@@ -1,12 +1,13 @@
 // The worker in workerd, as a test sees it: miniflare with the bindings of wrangler.toml.
 
-import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { createIssuer } from "../../pkg/node.js";
+import { isReplicated, kvKey } from "../../pkg/stores/kv-record.js";
 import { kvStore } from "../../pkg/stores/kv.js";
 import { localWorker } from "../../worker/local.js";
+import { until } from "../until.js";
 
+export { freePort } from "../ports.js";
 export * from "../sign-in.js";
 
 export const root = new URL("../../", import.meta.url);
@@ -14,31 +15,6 @@ export const MASTER_KEY = Buffer.alloc(32, 7).toString("base64url");
 
 /** @param {string} path from the project's root */
 export const json = (path) => JSON.parse(readFileSync(new URL(path, root), "utf8"));
-
-/**
- * A port of 127.0.0.1 that nobody has at the moment, nor those after it.
- * @param {number} [count] how many in a row
- */
-export async function freePort(count = 1) {
-  for (;;) {
-    /** @type {import("node:net").Server[]} */
-    const servers = [];
-    try {
-      let port = 0;
-      for (let next = 0; next < count; next += 1) {
-        const server = createServer().listen(next === 0 ? 0 : port + next, "127.0.0.1");
-        servers.push(server);
-        await once(server, "listening");
-        if (next === 0) ({ port } = /** @type {import("node:net").AddressInfo} */ (server.address()));
-      }
-      return port;
-    } catch {
-      // One of the row is taken, or there is no such port: another try.
-    } finally {
-      await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-    }
-  }
-}
 
 /**
  * Starts tests/workerd/objects.js: the store on Durable Objects, and a look behind it.
@@ -146,6 +122,23 @@ export async function startWorker({ bindings = {}, entry, port, state, ratelimit
         body,
         redirect: request.redirect,
       }));
+    },
+    /** Waits until KV has copies of a tenant's records as they are: what was changed is on its way before. */
+    async copied(tenant = "demo") {
+      const objects = await miniflare.getDurableObjectNamespace("TENANTS");
+      const partition = `directory/${tenant}`;
+      const object = /** @type {any} */ (objects.get(objects.idFromName(partition)));
+      await until(`the copies of ${partition}`, async () => {
+        const { names } = await object.page("", null, 1000);
+        for (const name of names.filter((/** @type {string} */ one) => isReplicated(partition, one))) {
+          const [record, copy] = await Promise.all([
+            object.read(name),
+            namespace.getWithMetadata(kvKey(partition, name)),
+          ]);
+          if (record?.version !== /** @type {any} */ (copy.metadata)?.version) return false;
+        }
+        return true;
+      });
     },
     /** The directory's administration, from Node, over the worker's own store. */
     admin,

@@ -289,7 +289,8 @@ fn browser() -> Result<Count> {
         )
         .env("CHROMEDRIVER", driver.unwrap_or_default())
         // Seconds: a machine that does something else besides is no reason to fail.
-        .env("WASM_BINDGEN_TEST_TIMEOUT", "120");
+        .env("WASM_BINDGEN_TEST_TIMEOUT", "600")
+        .env("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", "120");
     count(test)
 }
 

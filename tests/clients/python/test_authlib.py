@@ -48,7 +48,7 @@ class Authlib(unittest.TestCase):
                 worker = session(world.WORKER, token_endpoint_auth_method=method)
                 token = worker.fetch_token(grant_type="client_credentials", scope="api://orders/.default")
                 self.assertEqual(token["scope"], world.ROLE)
-                self.assertEqual(worker.get(world.API, timeout=10).json(), {"sub": "worker"})
+                self.assertEqual(worker.get(world.API, timeout=120).json(), {"sub": "worker"})
 
     def test_a_wrong_secret_in_each_place_is_invalid_client(self):
         for method in ("client_secret_basic", "client_secret_post"):
@@ -66,15 +66,15 @@ class Authlib(unittest.TestCase):
         )
         first = worker.fetch_token()["access_token"]
         worker.token["expires_at"] = int(time.time()) - 1
-        self.assertEqual(worker.get(world.API, timeout=10).status_code, 200)
+        self.assertEqual(worker.get(world.API, timeout=120).status_code, 200)
         self.assertEqual(kept[0][1], {"access_token": first})
 
     def test_a_token_verifies_by_the_published_keys(self):
         worker = session(world.WORKER)
         metadata = worker.get(
-            f"{world.ISSUER}/.well-known/openid-configuration", withhold_token=True, timeout=10
+            f"{world.ISSUER}/.well-known/openid-configuration", withhold_token=True, timeout=120
         ).json()
-        keys = worker.get(metadata["jwks_uri"], withhold_token=True, timeout=10).json()
+        keys = worker.get(metadata["jwks_uri"], withhold_token=True, timeout=120).json()
         token = worker.fetch_token(grant_type="client_credentials")["access_token"]
         decoded = jwt.decode(token, KeySet.import_key_set(keys), algorithms=["ES256"])
         self.assertEqual(decoded.header["typ"], "at+jwt")
@@ -85,7 +85,7 @@ class Authlib(unittest.TestCase):
 
     def test_a_user_signs_in_with_pkce_and_state(self):
         web = sign_in()
-        self.assertEqual(web.get(world.API, timeout=10).json(), {"sub": world.USER})
+        self.assertEqual(web.get(world.API, timeout=120).json(), {"sub": world.USER})
 
     def test_an_answer_with_another_state_is_refused_by_the_client(self):
         web = session(world.WEB, scope=world.SCOPES, redirect_uri=world.REDIRECT_URI)
@@ -98,7 +98,7 @@ class Authlib(unittest.TestCase):
         web = sign_in(update_token=lambda token, **old: kept.append((token, old)))
         first = web.token["refresh_token"]
         web.token["expires_at"] = int(time.time()) - 1
-        self.assertEqual(web.get(world.API, timeout=10).json(), {"sub": world.USER})
+        self.assertEqual(web.get(world.API, timeout=120).json(), {"sub": world.USER})
         [(token, old)] = kept
         self.assertEqual(old, {"refresh_token": first})
         self.assertNotEqual(token["refresh_token"], first)

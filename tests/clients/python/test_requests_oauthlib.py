@@ -41,7 +41,7 @@ class RequestsOauthlib(unittest.TestCase):
                 token = worker.fetch_token(world.TOKEN_URL, **how)
                 self.assertEqual(token["token_type"], "Bearer")
                 self.assertEqual(token.scope, world.ROLE)
-                self.assertEqual(worker.get(world.API, timeout=10).json(), {"sub": "worker"})
+                self.assertEqual(worker.get(world.API, timeout=120).json(), {"sub": "worker"})
 
     def test_default_needs_its_switch_for_scopes_that_are_answered_differently(self):
         # RFC 6749 section 5.1 has the server say what it granted when that is not what was asked for, by
@@ -68,7 +68,7 @@ class RequestsOauthlib(unittest.TestCase):
 
     def test_a_user_signs_in_with_pkce_and_state(self):
         web = sign_in()
-        self.assertEqual(web.get(world.API, timeout=10).json(), {"sub": world.USER})
+        self.assertEqual(web.get(world.API, timeout=120).json(), {"sub": world.USER})
 
     def test_an_answer_with_another_state_is_refused_by_the_client(self):
         client_id, secret = world.WEB
@@ -87,7 +87,7 @@ class RequestsOauthlib(unittest.TestCase):
         )
         first = web.token["refresh_token"]
         web.token = {**web.token, "expires_at": time.time() - 1}
-        self.assertEqual(web.get(world.API, timeout=10).json(), {"sub": world.USER})
+        self.assertEqual(web.get(world.API, timeout=120).json(), {"sub": world.USER})
         [token] = kept
         self.assertNotEqual(token["refresh_token"], first)
         with self.assertRaises(InvalidGrantError):
@@ -107,7 +107,7 @@ class RequestsOauthlib(unittest.TestCase):
             world.REVOKE_URL, refresh, token_type_hint="refresh_token"
         )
         auth = HTTPBasicAuth(*world.WEB)
-        revoked = requests.post(url, headers=headers, data=body, auth=auth, timeout=10)
+        revoked = requests.post(url, headers=headers, data=body, auth=auth, timeout=120)
         self.assertEqual(revoked.status_code, 200)
         with self.assertRaises(InvalidGrantError):
             web.refresh_token(world.TOKEN_URL, refresh_token=refresh, auth=auth)

@@ -31,6 +31,6 @@ def wrong(client):
 def browse(start):
     """Where a browser arrives in which the user is signed in, and agrees."""
     with requests.Session() as browser:
-        arrived = browser.get(start, timeout=10)
+        arrived = browser.get(start, timeout=120)
     assert arrived.url.startswith(REDIRECT_URI), f"{arrived.url} {arrived.text}"
     return arrived.url

@@ -1,5 +1,6 @@
 //! What both of the crates are tested with: the service that `world.js` has started, and its people.
 
+use std::time::Duration;
 use std::{env, fs};
 
 use oauth2::reqwest::Certificate;
@@ -25,7 +26,10 @@ pub fn endpoint(name: &str) -> String {
 /// A client for HTTP that trusts the service's certificate.
 fn trusting() -> ClientBuilder {
     let certificate = fs::read(of_environment("SSL_CERT_FILE")).unwrap();
-    Client::builder().add_root_certificate(Certificate::from_pem(&certificate).unwrap())
+    Client::builder()
+        // A machine that does something else besides is no reason to fail.
+        .timeout(Duration::from_secs(120))
+        .add_root_certificate(Certificate::from_pem(&certificate).unwrap())
 }
 
 /// The client for HTTP as both crates want it: it follows no redirect.
