@@ -21,7 +21,10 @@ const READ = `SELECT value, version FROM records WHERE name = ? AND ${LIVE}`;
 const READ_EXPIRY = `SELECT value, version, expires_at AS expiresAt FROM records
   WHERE name = ? AND ${LIVE}`;
 const READ_VERSION = `SELECT version FROM records WHERE name = ? AND ${LIVE}`;
-const READ_TWO = `SELECT name, value FROM records WHERE name IN (?, ?) AND ${LIVE}`;
+/** Two look-ups in one statement: a list of names would be made a table of its own each time. */
+const READ_TWO = ["?1", "?2"]
+  .map((name) => `SELECT name, value FROM records WHERE name = ${name} AND ${LIVE.replace("?", "?3")}`)
+  .join(" UNION ALL ");
 const INSERT = `INSERT INTO records (name, value, version, expires_at) VALUES (?, ?, ?, ?)
   ON CONFLICT (name) DO UPDATE SET
     value = excluded.value, version = excluded.version, expires_at = excluded.expires_at`;
