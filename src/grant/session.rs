@@ -130,12 +130,15 @@ impl Exchange {
             let (generation, proof) = (next.generation, &next.proof);
             GrantToken::text(Purpose::Refresh, &place, generation, proof, seal)
         });
+        // Where the grant is kept, the next second may have begun.
+        let lifetime = u64::from(party.client.refresh.idle);
+        let left = |expires: UnixTime| expires.since(now).min(lifetime);
         Ok(Issued {
             access_token,
             expires_in,
             scope,
             refresh_token,
-            refresh_token_expires_in: issue.refresh.map(|next| next.expires.since(now)),
+            refresh_token_expires_in: issue.refresh.map(|next| left(next.expires)),
             api,
         })
     }
