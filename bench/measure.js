@@ -51,6 +51,10 @@ import { headersOf, runLoad } from "./load.js";
 /** Refresh tokens for each connection: one is under way, and one is there when it comes back. */
 const TOKENS_PER_CONNECTION = 2;
 
+/** How many rounds there are of what has a budget, for each of the others. */
+const OFTEN = 3;
+export const BUDGETED_FIRST = `What has a budget is measured in ${OFTEN} times as many rounds as the rest.`;
+
 /**
  * Warms every contestant up, loads each once in every round, in an order that turns around from round to
  * round, and asks each before and after for an answer that it verifies. Throws if any answer is an error.
@@ -72,6 +76,26 @@ export async function compare(plan) {
     }));
   } finally {
     if (!plan.keep) for (const { server } of contestants) await server.stop();
+  }
+}
+
+/**
+ * The same in two parts, so that what budgets are stated for is measured more often than the rest: those that come
+ * first, in more rounds, and then the floor once more with the others.
+ * @param {Plan} plan
+ * @param {number} budgeted how many come first, the floor among them
+ * @returns {Promise<Comparison>}
+ */
+export async function compareBudgetedFirst(plan, budgeted) {
+  const { contestants, rounds, floor = 0 } = plan;
+  try {
+    const first = contestants.slice(0, budgeted);
+    const often = await compare({ ...plan, contestants: first, rounds: rounds * OFTEN, keep: true });
+    const others = [contestants[floor], ...contestants.slice(budgeted)];
+    const rest = await compare({ ...plan, contestants: others, floor: 0, keep: true });
+    return [...often, ...rest.slice(1)];
+  } finally {
+    for (const { server } of contestants) await server.stop();
   }
 }
 

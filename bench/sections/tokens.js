@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { checkOf } from "../budgets.js";
 import { hello, signFloor } from "../floors.js";
-import { barsOf, compare, figuresOf, notesOf, percent, ratioOf, tableOf } from "../measure.js";
+import { BUDGETED_FIRST, barsOf, compareBudgetedFirst, figuresOf, notesOf, percent, ratioOf, tableOf } from "../measure.js";
 import { ourTokens } from "../ours.js";
 import { peers } from "../peers/index.js";
 
@@ -34,18 +34,20 @@ export const section = {
       const found = asked.some(({ name, clientCredentials }) => name === wanted && clientCredentials);
       if (!found) throw new Error(`a budget is stated against ${wanted}, which is not there`);
     }
-    const others = asked.toSorted((a, b) => Number(b.name in BUDGETED) - Number(a.name in BUDGETED));
-    for (const [index, peer] of others.entries()) {
+    contestants.push(...(await eventful(at)));
+    const budgeted = asked.filter(({ name }) => name in BUDGETED);
+    const others = asked.filter((peer) => !budgeted.includes(peer));
+    let first = contestants.length;
+    for (const [index, peer] of [...budgeted, ...others].entries()) {
       const contestant = await peer.clientCredentials?.(at(`peer-${index}`));
       if (contestant) contestants.push({ ...contestant, ...described(peer) });
+      if (index < budgeted.length) first = contestants.length;
     }
-    contestants.push(...(await eventful(at)));
     for (const algorithm of OTHERS) {
       contestants.push(await signFloor(at(`sign-${algorithm}`), algorithm));
       contestants.push(await ourTokens(at(algorithm), `ours, ${algorithm}`, algorithm));
     }
-    const comparison = await compare({ ...context, contestants, floor: 1 });
-    const budgeted = others.filter(({ name }) => name in BUDGETED);
+    const comparison = await compareBudgetedFirst({ ...context, contestants, floor: 1 }, first);
     return {
       title: section.title,
       tables: [
@@ -67,7 +69,7 @@ export const section = {
       ],
       plots: [barsOf("tokens", "CPU per token, client credentials", comparison)],
       figures: figuresOf(comparison),
-      notes: [...notesOf(comparison), betweenProcesses(comparison)],
+      notes: [BUDGETED_FIRST, ...notesOf(comparison), betweenProcesses(comparison)],
     };
   },
 };
