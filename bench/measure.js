@@ -53,7 +53,10 @@ const TOKENS_PER_CONNECTION = 2;
 
 /** How many rounds there are of what has a budget, for each of the others. */
 const OFTEN = 3;
-export const BUDGETED_FIRST = `What has a budget is measured in ${OFTEN} times as many rounds as the rest.`;
+
+/** How it is measured, for the report. @param {Pick<Plan, "rounds" | "seconds" | "connections">} plan */
+export const budgetedFirst = ({ rounds, seconds, connections }) =>
+  `${rounds * OFTEN} rounds of ${seconds} s of what has a budget, ${rounds} of the rest, ${connections} connections`;
 
 /**
  * Warms every contestant up, loads each once in every round, in an order that turns around from round to
@@ -233,6 +236,7 @@ export async function load(contestant, seconds, connections) {
 
 /** Round by round. @param {Run[]} runs @param {Run[]} floor */
 function ratios(runs, floor) {
+  if (runs.length !== floor.length) throw new Error("they were not measured in the same rounds");
   return runs.map(({ cpu }, round) => cpu / floor[round].cpu);
 }
 

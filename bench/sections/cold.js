@@ -17,6 +17,9 @@ import { ROOT, cpuTimeOfThreads, listens } from "../servers.js";
 const PROCESSES = 3;
 /** For what a server does once it listens, on no request's account. */
 const SETTLED = 300;
+/** Within it, the threads have gone to sleep, which is when the kernel accounts for them, and no line of the log is
+ * written yet. */
+const ANSWERED = 20;
 const MODULES = ["edgemint", "dialects", "administration"];
 
 /**
@@ -140,8 +143,8 @@ export const section = {
             {
               name: "CPU",
               points: [
-                ["sign floor on workerd", more(SIGN, 0).value],
-                ["ours on workerd", worker.value],
+                ["sign floor on workerd, without hello", more(SIGN, 0).value],
+                ["ours on workerd, without four reads of KV", worker.value],
                 ["ours on Node", node.value],
               ],
             },
@@ -182,6 +185,7 @@ async function start(folder, setting, algorithm, verify) {
     const body = new URLSearchParams(tokenForm(registered));
     const response = await fetch(`${issuer}/oauth2/token`, { method: "POST", body });
     const answer = await response.text();
+    await sleep(ANSWERED);
     const first = cpuTimeOfThreads(server.pid) - start;
     await sleep(SETTLED);
     const after = cpuTimeOfThreads(server.pid) - start;

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { checkOf } from "../budgets.js";
 import { objectFloor } from "../floors.js";
-import { BUDGETED_FIRST, barsOf, compareBudgetedFirst, figuresOf, notesOf, tableOf } from "../measure.js";
+import { barsOf, budgetedFirst, compareBudgetedFirst, figuresOf, notesOf, tableOf } from "../measure.js";
 import { ourSessions } from "../ours.js";
 import { peers } from "../peers/index.js";
 import { described } from "./tokens.js";
@@ -22,11 +22,12 @@ export const section = {
     const comparison = await compareBudgetedFirst({ ...context, contestants }, 2);
     return {
       title: section.title,
+      how: budgetedFirst(context),
       tables: [tableOf("A refresh, its token rotated", comparison, "the object floor")],
       checks: [checkOf("refresh", comparison[1].ratio)],
       plots: [barsOf("refresh", "CPU per refresh with rotation", comparison)],
       figures: figuresOf(comparison),
-      notes: [BUDGETED_FIRST, ...notesOf(comparison)],
+      notes: [...notesOf(comparison)],
     };
   },
 };

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { checkOf } from "../budgets.js";
 import { hello, signFloor } from "../floors.js";
-import { BUDGETED_FIRST, barsOf, compareBudgetedFirst, figuresOf, notesOf, percent, ratioOf, tableOf } from "../measure.js";
+import { barsOf, budgetedFirst, compareBudgetedFirst, figuresOf, notesOf, percent, ratioOf, tableOf } from "../measure.js";
 import { ourTokens } from "../ours.js";
 import { peers } from "../peers/index.js";
 
@@ -28,7 +28,7 @@ export const section = {
       await signFloor(at("sign")),
       await ourTokens(at("ours"), OURS, "ES256"),
     ];
-    // Those of the budgets come first: beside ours.
+    // Those of the budgets come first.
     const asked = await peers();
     for (const wanted of Object.keys(BUDGETED)) {
       const found = asked.some(({ name, clientCredentials }) => name === wanted && clientCredentials);
@@ -50,6 +50,7 @@ export const section = {
     const comparison = await compareBudgetedFirst({ ...context, contestants, floor: 1 }, first);
     return {
       title: section.title,
+      how: budgetedFirst(context),
       tables: [
         tableOf("An access token by client credentials, warm", comparison, "the sign floor"),
         {
@@ -69,7 +70,7 @@ export const section = {
       ],
       plots: [barsOf("tokens", "CPU per token, client credentials", comparison)],
       figures: figuresOf(comparison),
-      notes: [BUDGETED_FIRST, ...notesOf(comparison), betweenProcesses(comparison)],
+      notes: [...notesOf(comparison), betweenProcesses(comparison)],
     };
   },
 };

@@ -113,25 +113,35 @@ pub struct SecretRecord {
     hash: Hash,
 }
 
-/// It is decoded when its record is read, not for every request.
+/// In base64url, and as the bytes, which are decoded when the record is read, not for every request. What
+/// cannot be decoded matches nothing, and is written again as it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Hash([u8; 32]);
+struct Hash {
+    text: String,
+    bytes: Option<[u8; 32]>,
+}
+
+impl Hash {
+    fn of(bytes: [u8; 32]) -> Self {
+        Self {
+            text: base64url::encode(&bytes),
+            bytes: Some(bytes),
+        }
+    }
+}
 
 impl Serialize for Hash {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&base64url::encode(&self.0))
+        serializer.serialize_str(&self.text)
     }
 }
 
 impl Member for Hash {
     fn read(value: Value<'_>) -> Result<Self, JsonError> {
         let text = String::read(value)?;
-        let mut hash = [0; 32];
-        if base64url::decode_into(&text, &mut hash) {
-            Ok(Self(hash))
-        } else {
-            Err(JsonError::expected("32 bytes in base64url"))
-        }
+        let mut bytes = [0; 32];
+        let bytes = base64url::decode_into(&text, &mut bytes).then_some(bytes);
+        Ok(Self { text, bytes })
     }
 }
 
@@ -162,7 +172,7 @@ impl SecretRecord {
             hint: secret.hint(),
             starts: validity.start,
             ends: validity.end,
-            hash: Hash(hash),
+            hash: Hash::of(hash),
         })
     }
 
@@ -172,9 +182,10 @@ impl SecretRecord {
         self.starts <= now && now < self.ends
     }
 
-    /// Compares in constant time.
+    /// Compares in constant time. A record that cannot be decoded matches nothing.
     pub(crate) fn matches(&self, presented: &PresentedSecret) -> Choice {
-        presented.0.ct_eq(&self.hash.0)
+        let stored = self.hash.bytes.as_ref();
+        stored.map_or(Choice::from(0), |stored| presented.0.ct_eq(stored))
     }
 }
 
@@ -231,6 +242,28 @@ mod tests {
         assert!(ClientSecret::new("x".repeat(1_024)).is_some());
         assert!(ClientSecret::new("x".repeat(1_025)).is_none());
         assert!(ClientSecret::new(String::new()).is_none());
+    }
+
+    #[test]
+    fn a_hash_that_cannot_be_decoded_matches_nothing_and_stays_as_it_is() {
+        let record = |hash: &str| {
+            let members = r#""keyId":"k","displayName":"","hint":"abc","starts":0,"ends":9"#;
+            let text = format!(r#"{{{members},"hash":"{hash}"}}"#);
+            let record: SecretRecord = crate::json::read(&text).unwrap();
+            assert_eq!(crate::json::write(&record), Ok(text));
+            record
+        };
+        let zero = PresentedSecret([0; 32]);
+        assert!(bool::from(record(&"A".repeat(43)).matches(&zero)));
+        for other in [
+            "",
+            "A",
+            &"A".repeat(42),
+            &"A".repeat(44),
+            "no base64url at all",
+        ] {
+            assert!(!bool::from(record(other).matches(&zero)), "{other}");
+        }
     }
 
     #[test]
