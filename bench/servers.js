@@ -2,7 +2,6 @@
 // by itself, started, asked what CPU and memory it uses, and stopped.
 
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import {
   cpSync,
   existsSync,
@@ -13,13 +12,17 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, extname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 // The path of the binary itself: where `.bin/workerd` is a script, the CPU would be its child's.
 import { default as workerd } from "workerd";
+import { children } from "../tests/children.js";
+import { freePort } from "../tests/ports.js";
+
+export { freePort };
 
 /**
  * @typedef {object} Worker
@@ -54,15 +57,6 @@ const MICROSECONDS_PER_TICK = 10_000;
 export const compatibilityDate = /^compatibility_date = "(.+)"$/m.exec(
   readFileSync(join(ROOT, "wrangler.toml"), "utf8"),
 )?.[1];
-
-export async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 /** Removes a folder, even one where a process that is being killed still writes. @param {string} folder */
 export function remove(folder) {
@@ -344,18 +338,5 @@ const KINDS = /** @type {Record<string, string>} */ ({
 
 const quote = JSON.stringify;
 
-/** The processes of workerd that this one has started: proc(5), field 4. */
-export function workerds() {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      try {
-        const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-        const [, parent] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-        return stat.includes("(workerd)") && Number(parent) === process.pid;
-      } catch {
-        return false;
-      }
-    });
-}
+/** The processes of workerd that this one has started. */
+export const workerds = () => children("workerd");

@@ -1,8 +1,8 @@
 // The local runtime as a process of its own, for a test to kill: `node kill-host.js STATE [ENTRY]`. It prints
 // where it listens and which process its workerd is, a line of JSON.
 
-import { readFileSync, readdirSync } from "node:fs";
 import { localWorker } from "../../worker/local.js";
+import { children } from "../children.js";
 import { MASTER_KEY } from "./world.js";
 
 const worker = localWorker({
@@ -15,18 +15,3 @@ const url = String(await worker.ready);
 console.log(JSON.stringify({ url, children: children() }));
 // Held open: it ends if the test is gone.
 process.stdin.resume().once("end", () => process.exit(1));
-
-/** The processes that this one has started: proc(5), field 4. */
-function children() {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      try {
-        const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-        return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]) === process.pid;
-      } catch {
-        return false;
-      }
-    });
-}
