@@ -52,6 +52,20 @@ const ADMINISTERED =
 const IN_DIALECT =
   /^[^:]+:\/\/[^/?#]+\/(?:(?!\.well-known\/)[^/?#]+\/(?:b2c_1[^/?#]*\/)?(?:oauth2\/v2\.0|v2\.0|discovery)\/|(?:[^/?#]+\.[^/?#]*|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/\.well-known\/openid-configuration(?:[?#]|$))/i;
 
+/** The standard's, of a tenant: where nearly every request goes. */
+const TOKEN = "/oauth2/token";
+
+/**
+ * Whether a URL is that of a tenant's token endpoint, which is neither the administration's nor in a dialect.
+ * @param {string} url
+ */
+function isToken(url) {
+  return url.endsWith(TOKEN) && url.indexOf("/", ORIGIN) === url.lastIndexOf("/", url.length - TOKEN.length - 1);
+}
+
+/** The first character of a URL that may be the slash after a host: `https://` is over, and `http://x` is. */
+const ORIGIN = 8;
+
 const named = (/** @type {string} */ act) => [act, act];
 
 /** What each part of an issuer offers: its methods, and the acts behind them. @type {Record<string, string[][]>} */
@@ -127,13 +141,13 @@ export class RequestCall extends Call {
   }
 
   /**
-   * @param {number} status @param {Headers} headers @param {Uint8Array<ArrayBuffer>} body
-   * @param {boolean} refresh
+   * @param {number} status @param {Response} like has that status, and the headers
+   * @param {Uint8Array<ArrayBuffer>} body @param {boolean} refresh
    */
-  respond(status, headers, body, refresh) {
+  respond(status, like, body, refresh) {
     // The bytes are copied by the constructor: Fetch section 5.2, "extract a body". Where there must be
     // none (RFC 9110 section 15.3.5), it takes not even an empty one.
-    this.resolve(new Response(status === 204 ? null : body, { status, headers }));
+    this.resolve(new Response(status === 204 ? null : body, like));
     if (refresh) {
       // After the wasm has returned: it is not entered twice.
       const refreshed = Promise.resolve().then(() => renew(this.driver));
@@ -216,20 +230,23 @@ class Issuer {
   fetch(request, given) {
     // Servers that take a handler hand it whatever they have: Deno's information, Bun's server, a Worker's env.
     const context = typeof given?.waitUntil === "function" ? given : undefined;
+    // Each of these is a call into the runtime.
     const { method, headers, url } = request;
-    if (url.includes("/admin/v1/") && this.#options.administration !== false) {
+    const isUsual = isToken(url);
+    if (!isUsual && url.includes("/admin/v1/") && this.#options.administration !== false) {
       const tenant = ADMINISTERED.exec(url)?.[1];
       if (tenant !== undefined) return this.#fetchAdministration(request, tenant, context);
     }
     const contentType = headers.get("content-type") ?? "";
     const authorization = headers.get("authorization") ?? "";
     const address = method === "POST" ? this.#driver.address(request) : "";
-    let head = `${method}\n${url}\n${contentType}\n${authorization}\n${address}\n\n\n`;
-    if (!IN_DIALECT.test(url)) return this.#start(this.#driver, request, head, context);
+    const head = `${method}\n${url}\n${contentType}\n${authorization}\n${address}\n\n\n`;
+    const body = isBodiless(method) ? null : contentType;
+    if (isUsual || !IN_DIALECT.test(url)) return this.#start(this.#driver, request, head, body, context);
     // Microsoft's clients name their requests.
-    head += headers.get("client-request-id") ?? "";
+    const named = `${head}${headers.get("client-request-id") ?? ""}`;
     return this.#part("dialects").then(
-      (driver) => this.#start(driver, request, head, context),
+      (driver) => this.#start(driver, request, named, body, context),
       (error) => {
         const detail = String(error);
         this.#driver.emit({ time: now(), kind: "failed", reason: "dialects", detail });
@@ -243,30 +260,27 @@ class Issuer {
    * @param {Driver<E>} driver
    * @param {Request} request
    * @param {string} head
+   * @param {string | null} contentType of the body; null if that is of no interest
    * @param {{ waitUntil(promise: Promise<unknown>): void }} [context]
-   * @param {boolean} [bodiless] whether its body is of no interest
    * @returns {Promise<Response>}
    */
-  #start(driver, request, head, context, bodiless = false) {
+  #start(driver, request, head, contentType, context) {
     // One promise for the answer and one for the body: each costs as much as a look-up does.
     return new Promise((resolve) => {
       const call = new RequestCall(resolve, driver, request, context);
       const start = (/** @type {string} */ body, broken = WHOLE) => {
         driver.enter(call, (engine) => engine.start(call, `${head}\n${body}`, broken, now()));
       };
-      const { method } = request;
-      if (bodiless || method === "GET" || method === "HEAD") {
+      if (contentType === null) {
         start("");
         return;
       }
       const { maxBody } = driver;
-      readText(request, maxBody).then(
-        (body) => {
-          if (body === null || body.length > maxBody) start("", TOO_LARGE);
-          else start(body);
-        },
-        () => start("", UNREADABLE),
-      );
+      const take = (/** @type {string | null} */ body) => {
+        if (body === null || body.length > maxBody) start("", TOO_LARGE);
+        else start(body);
+      };
+      takeText(request, contentType, maxBody, take, () => start("", UNREADABLE));
     });
   }
 
@@ -288,12 +302,14 @@ class Issuer {
       }
       const driver = await this.#part("administration");
       // The address is not for the administration. An empty condition is not the same as none.
-      const plain = ["content-type", "authorization"].map((name) => headers.get(name) ?? "");
+      const contentType = headers.get("content-type") ?? "";
+      const authorization = headers.get("authorization") ?? "";
       const given = ["if-match", "idempotency-key"].map((name) =>
         headers.has(name) ? `=${headers.get(name)}` : "",
       );
-      const head = [method, url, ...plain, "", ...given, ""].join("\n");
-      return await this.#start(driver, request, head, context, isAnonymous);
+      const head = [method, url, contentType, authorization, "", ...given, ""].join("\n");
+      const body = isAnonymous || isBodiless(method) ? null : contentType;
+      return await this.#start(driver, request, head, body, context);
     } catch (error) {
       const detail = String(error);
       this.#driver.emit({ time: now(), kind: "failed", reason: "administration", detail, tenant });
@@ -401,6 +417,11 @@ function outcome(driver, act) {
   });
 }
 
+/** Whether a request of this method has no body, or none that matters. @param {string} method */
+function isBodiless(method) {
+  return method === "GET" || method === "HEAD";
+}
+
 const FORM = "application/x-www-form-urlencoded";
 /** Neither a form nor JSON: what stands for a body that is no UTF-8. */
 const NO_TEXT = "%";
@@ -409,21 +430,25 @@ const TOO_LARGE = 1;
 const UNREADABLE = 2;
 
 /**
- * A body as text, or null if it is longer than `limit` bytes.
+ * Takes a body as text, or null if it is longer than `limit` bytes.
  * @param {Request} request
+ * @param {string} contentType
  * @param {number} limit
- * @returns {Promise<string | null>}
+ * @param {(body: string | null) => void} take
+ * @param {() => void} fail
  */
-function readText(request, limit) {
-  const { headers } = request;
-  const declared = headers.get("content-length");
+function takeText(request, contentType, limit, take, fail) {
+  const declared = request.headers.get("content-length");
   const length = declared !== null && /^\d{1,7}$/.test(declared) ? Number(declared) : Infinity;
-  // The runtime's own text costs half of the bytes and their decoder.
-  if (length <= limit && headers.get("content-type")?.startsWith(FORM)) {
-    return request.text().then((text) => (isExact(text, length) ? text : NO_TEXT));
+  if (length <= limit && contentType.startsWith(FORM)) {
+    // The runtime's own text costs half of the bytes and their decoder.
+    request.text().then((text) => take(isExact(text, length) ? text : NO_TEXT), fail);
+  } else if (length <= limit || declared === null) {
+    const bytes = length <= limit ? request.arrayBuffer() : read(request, limit);
+    bytes.then((bytes) => take(decode(bytes)), fail);
+  } else {
+    take(null);
   }
-  if (length <= limit) return request.arrayBuffer().then(decode);
-  return declared === null ? read(request, limit).then(decode) : Promise.resolve(null);
 }
 
 /**

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::client::ClientId;
+use crate::api::ApiUri;
+use crate::client::{ClientId, GrantType};
 use crate::directory::TenantName;
 use crate::error::Reason;
 use crate::json::Writer;
@@ -101,14 +102,60 @@ impl Event {
     }
 }
 
+/// An access token that was issued.
+#[derive(Debug, Clone, Copy)]
+pub struct Issuance<'a> {
+    /// When.
+    pub time: UnixTime,
+    /// Whose it is.
+    pub tenant: &'a TenantName,
+    /// Who got it.
+    pub client_id: &'a ClientId,
+    /// The API that it is for.
+    pub api: &'a ApiUri,
+    /// What it was asked for with.
+    pub grant_type: GrantType,
+    /// Its `jti`. By that, an access token that turns up somewhere is traced.
+    pub jti: &'a str,
+}
+
+impl Issuance<'_> {
+    const REASON: &'static str = "token_issued";
+
+    /// As an event: `token_issued`.
+    #[must_use]
+    pub fn event(&self) -> Event {
+        let detail = self.words().join(" ");
+        let event = Event::new(Kind::Done, Self::REASON, Some(detail), self.time);
+        event.about(self.tenant, self.client_id)
+    }
+
+    /// The text of that event.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        Writer::object(384, |out| {
+            out.number("time", self.time.secs());
+            out.text("kind", Kind::Done.name());
+            out.text("reason", Self::REASON);
+            out.words("detail", &self.words());
+            out.text("tenant", self.tenant.as_str());
+            out.text("clientId", self.client_id.as_str());
+        })
+    }
+
+    fn words(&self) -> [&str; 3] {
+        [self.api.as_str(), self.grant_type.name(), self.jti]
+    }
+}
+
 /// Where events go.
 pub trait EventSink {
     /// Takes an event. It must not fail: the request has its answer already.
     fn emit(&self, event: Event);
 
-    /// Whether it wants to hear of every access token, too: `token_issued`.
-    fn wants_issuances(&self) -> bool {
-        true
+    /// Takes the event of an access token. There is one for each, which not everybody wants to hear of.
+    fn issued(&self, issuance: &Issuance<'_>) {
+        self.emit(issuance.event());
     }
 }
 
@@ -127,5 +174,20 @@ mod tests {
             event.client_id = Some("f3a1".into());
             assert_eq!(event.to_json(), serde_json::to_string(&event).unwrap());
         }
+    }
+
+    #[test]
+    fn an_issuance_is_written_as_its_event_is() {
+        let issuance = Issuance {
+            time: UnixTime::from_secs(1_800_000_000),
+            tenant: &TenantName::new("demo").unwrap(),
+            client_id: &ClientId::new("\"quoted\" \\ é").unwrap(),
+            api: &ApiUri::new("api://orders").unwrap(),
+            grant_type: GrantType::ClientCredentials,
+            jti: "j",
+        };
+        assert_eq!(issuance.to_json(), issuance.event().to_json());
+        let detail = issuance.event().detail;
+        assert_eq!(detail.as_deref(), Some("api://orders client_credentials j"));
     }
 }

@@ -482,6 +482,28 @@ impl Writer {
         self.push_text(text);
     }
 
+    /// The same for a text in which nothing is to be escaped, such as a token.
+    pub(crate) fn plain(&mut self, name: &'static str, text: &str) {
+        debug_assert_eq!(plain_start(text.as_bytes()), text.len(), "{name}");
+        self.name(name);
+        self.0.push('"');
+        self.0.push_str(text);
+        self.0.push('"');
+    }
+
+    /// The same for a text of words, with a space between each two.
+    pub(crate) fn words(&mut self, name: &'static str, words: &[&str]) {
+        self.name(name);
+        self.0.push('"');
+        for (at, word) in words.iter().enumerate() {
+            if at > 0 {
+                self.0.push(' ');
+            }
+            self.push_escaped(word);
+        }
+        self.0.push('"');
+    }
+
     /// The same, if there is a text.
     pub(crate) fn optional(&mut self, name: &'static str, text: Option<&str>) {
         if let Some(text) = text {
@@ -570,6 +592,11 @@ impl Writer {
 
     fn push_text(&mut self, text: &str) {
         self.0.push('"');
+        self.push_escaped(text);
+        self.0.push('"');
+    }
+
+    fn push_escaped(&mut self, text: &str) {
         let mut rest = text;
         // What stands for itself is copied at once.
         while let Some((plain, special)) = rest.split_at_checked(plain_start(rest.as_bytes())) {
@@ -588,7 +615,6 @@ impl Writer {
             }
             rest = chars.as_str();
         }
-        self.0.push('"');
     }
 
     fn push_number(&mut self, number: u64) {

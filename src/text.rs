@@ -7,13 +7,14 @@ pub(crate) fn has_control(text: &str) -> bool {
     !text.bytes().all(is_visible) && text.contains(char::is_control)
 }
 
-/// Declares a text type whose values satisfy `$valid`, with its conversions and its error text.
+/// Declares a text type whose values satisfy `$valid`, with its conversions and its error text. A clone is no
+/// copy: names are in every key that is looked up.
 macro_rules! text_type {
     ($(#[$doc:meta])* $name:ident, $valid:expr, $expected:literal) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(std::sync::Arc<str>);
 
         impl $name {
             /// What a well-formed value is, for a person who gave another one.
@@ -21,10 +22,10 @@ macro_rules! text_type {
 
             /// The text as this type, or `None` if it is not well-formed.
             #[must_use]
-            pub fn new(text: impl Into<String>) -> Option<Self> {
-                let text = text.into();
+            pub fn new(text: impl AsRef<str>) -> Option<Self> {
+                let text = text.as_ref();
                 let valid: fn(&str) -> bool = $valid;
-                valid(&text).then_some(Self(text))
+                valid(text).then(|| Self(text.into()))
             }
 
             /// The text.
@@ -60,7 +61,9 @@ macro_rules! text_type {
 
         impl $crate::json::Member for $name {
             fn read(value: $crate::json::Value<'_>) -> Result<Self, $crate::json::JsonError> {
-                let text = String::read(value)?;
+                let $crate::json::Value::Text(text) = value else {
+                    return Err($crate::json::JsonError::expected("text"));
+                };
                 Self::new(text).ok_or_else(|| $crate::json::JsonError::expected($expected))
             }
         }

@@ -263,7 +263,8 @@ impl Granted {
         if self.roles.is_empty() {
             return format!("{api}/{DEFAULT}");
         }
-        let mut scope = String::new();
+        let bytes = |role: &RoleName| api.len() + role.as_str().len() + 2;
+        let mut scope = String::with_capacity(self.roles.iter().map(bytes).sum());
         for role in &self.roles {
             if !scope.is_empty() {
                 scope.push(' ');

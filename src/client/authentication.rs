@@ -24,7 +24,7 @@ impl Credentials {
     ///
     /// RFC 6749 section 2.3: "The client MUST NOT use more than one authentication method in each
     /// request."
-    pub(crate) fn parse(authorization: Option<&str>, form: &Form) -> Result<Self, Reason> {
+    pub(crate) fn parse(authorization: Option<&str>, form: &Form<'_>) -> Result<Self, Reason> {
         let in_header = authorization.is_some();
         let secret = form.get("client_secret");
         let assertion = form
@@ -39,7 +39,7 @@ impl Credentials {
         }
         let Some(header) = authorization else {
             let client_id = form.get("client_id").ok_or(Reason::NoCredentials)?;
-            return Self::new(client_id.to_owned(), secret.map(str::to_owned));
+            return Self::new(client_id, secret.map(str::to_owned));
         };
         let credentials = Self::basic(header)?;
         match form.get("client_id") {
@@ -63,12 +63,14 @@ impl Credentials {
         let (id, secret) = pair
             .split_at_checked(colon)
             .ok_or(Reason::AuthorizationSyntax)?;
-        let decode = |part: &[u8]| form::decode(part).map_err(|_| Reason::AuthorizationSyntax);
-        let secret = decode(secret.get(1..).unwrap_or_default())?;
+        let syntax = |_| Reason::AuthorizationSyntax;
+        let secret = form::decode(secret.get(1..).unwrap_or_default()).map_err(syntax)?;
         if secret.is_empty() {
             return Err(Reason::SecretMissing);
         }
-        Self::new(decode(id)?, Some(secret))
+        // Wiped with the credentials from here on.
+        let secret = Some(secret.into_owned());
+        Self::new(&form::decode(id).map_err(syntax)?, secret)
     }
 
     /// Whether it proves anything, or tries to.
@@ -76,7 +78,7 @@ impl Credentials {
         self.secret.is_some()
     }
 
-    fn new(client_id: String, secret: Option<String>) -> Result<Self, Reason> {
+    fn new(client_id: &str, secret: Option<String>) -> Result<Self, Reason> {
         let secret = secret
             .map(|secret| ClientSecret::new(secret).ok_or(Reason::SecretMalformed))
             .transpose()?;

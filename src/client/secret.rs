@@ -17,8 +17,10 @@ use crate::time::UnixTime;
 
 /// How a secret made here starts, so that scanners can recognise one that leaked.
 pub(crate) const PREFIX: &str = "ems_";
-/// Characters of the checksum at the end of a secret made here: 4 bytes in base64url.
-const CHECKSUM: usize = 6;
+/// Bytes of the checksum at the end of a secret made here.
+const CHECKSUM_BYTES: usize = 4;
+/// Characters of it in base64url.
+const CHECKSUM: usize = base64url::length(CHECKSUM_BYTES);
 /// Characters of 32 bytes in base64url.
 const BODY: usize = 43;
 /// Fewest characters of a secret brought from elsewhere.
@@ -42,8 +44,7 @@ impl ClientSecret {
         let mut random: [u8; 32] = entropy::bytes(entropy)?;
         let mut secret = format!("{PREFIX}{}", base64url::encode(&random));
         random.zeroize();
-        let checksum = checksum(&secret);
-        secret.push_str(&checksum);
+        secret.push_str(&base64url::encode(&checksum(&secret)));
         Ok(Self(secret))
     }
 
@@ -57,7 +58,10 @@ impl ClientSecret {
             Some(rest) if rest.len() == BODY + CHECKSUM => secret
                 .0
                 .split_at_checked(PREFIX.len() + BODY)
-                .is_some_and(|(body, sum)| sum == checksum(body)),
+                .is_some_and(|(body, sum)| {
+                    let mut bytes = [0; CHECKSUM_BYTES];
+                    base64url::decode_into(sum, &mut bytes) && bytes == checksum(body)
+                }),
             Some(_) => false,
             None => !secret.0.is_empty() && secret.0.len() <= MAX,
         };
@@ -87,12 +91,9 @@ impl fmt::Debug for ClientSecret {
     }
 }
 
-fn checksum(body: &str) -> String {
-    let mut sum: [u8; 4] = [0; 4];
-    sum.iter_mut()
-        .zip(Sha256::digest(body))
-        .for_each(|(to, from)| *to = from);
-    base64url::encode(&sum)
+fn checksum(body: &str) -> [u8; CHECKSUM_BYTES] {
+    let digest = Sha256::digest(body);
+    digest.first_chunk().copied().unwrap_or_default()
 }
 
 /// A secret at rest.

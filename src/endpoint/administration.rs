@@ -148,7 +148,7 @@ impl<H: Host> Issuer<H> {
             Match::Route(route, parameters) => (route, parameters),
             Match::Methods(methods) => return Err(Reason::Method(methods.into()).into()),
         };
-        context.tenant = Some(tenant.to_string());
+        context.tenant = Some(tenant.clone());
         let Route {
             path: template,
             act,
@@ -221,7 +221,7 @@ impl<H: Host> Issuer<H> {
         context: &mut Context,
     ) -> Result<Caller, AdministrationError> {
         let claims = self.verify(tenant, token, now).await?;
-        context.client_id = Some(claims.client_id.to_string());
+        context.client_id = Some(claims.client_id.clone());
         if claims.aud.as_str() != ADMIN_API {
             return Err(Reason::InvalidToken("for another API").into());
         }
@@ -330,8 +330,9 @@ fn parameters(
     }
     // A plus sign is itself in a path: RFC 3986 section 3.3.
     let decode = |(name, segment): (&'static str, &str)| {
-        let decoded = form::decode(segment.replace('+', "%2B").as_bytes());
-        decoded.map(|decoded| (name, decoded))
+        let segment = segment.replace('+', "%2B");
+        let decoded = form::decode(segment.as_bytes());
+        decoded.map(|decoded| (name, decoded.into_owned()))
     };
     let decoded = found.into_iter().map(decode).collect::<Result<_, _>>();
     Ok(Some(decoded?))

@@ -43,7 +43,7 @@ const BODY_ONLY: [&str; 14] = [
 
 /// A request of an authenticated client.
 pub(super) struct Admitted<'a, H: Host> {
-    pub(super) form: Form,
+    pub(super) form: Form<'a>,
     pub(super) ring: Ring<H>,
     keys: Rc<TenantKeys>,
     tenant_name: &'a TenantName,
@@ -70,11 +70,11 @@ impl<H: Host> Issuer<H> {
     pub(super) async fn admit<'a>(
         &self,
         tenant_name: &'a TenantName,
-        request: &Request<'_>,
+        request: &Request<'a>,
         now: UnixTime,
         context: &mut Context,
     ) -> Result<Admitted<'a, H>, Reason> {
-        context.tenant = Some(tenant_name.as_str().to_owned());
+        context.tenant = Some(tenant_name.clone());
         let form = form(request)?;
         let mut credentials = Credentials::parse(request.authorization, &form)?;
         if H::DIALECTS && context.realm.is_some() {
@@ -91,9 +91,7 @@ impl<H: Host> Issuer<H> {
         let tenant = tenant?.ok_or(Reason::UnknownTenant)?;
         let application = application?;
         // Only a registered id is told: clients have sent their secret in its place.
-        context.client_id = application
-            .as_ref()
-            .map(|known| known.client_id.as_str().to_owned());
+        context.client_id = application.as_ref().map(|known| known.client_id.clone());
         if H::DIALECTS
             && let Some(inquiry) = &mut context.inquiry
         {
@@ -166,7 +164,7 @@ impl<H: Host> Issuer<H> {
 }
 
 /// Total and without I/O.
-fn form(request: &Request<'_>) -> Result<Form, Reason> {
+fn form<'a>(request: &Request<'a>) -> Result<Form<'a>, Reason> {
     if !request.content_type.is_some_and(is_form) {
         return Err(Reason::ContentType);
     }

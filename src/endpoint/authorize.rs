@@ -40,7 +40,7 @@ impl<H: Host> Issuer<H> {
         now: UnixTime,
         context: &mut Context,
     ) -> Result<Response, Reason> {
-        context.tenant = Some(tenant_name.as_str().to_owned());
+        context.tenant = Some(tenant_name.clone());
         self.grants()?;
         if request.query().len() > MAX_QUERY {
             return Err(Reason::QueryTooLong);
@@ -77,7 +77,7 @@ impl<H: Host> Issuer<H> {
     async fn door(
         &self,
         tenant_name: &TenantName,
-        form: &Form,
+        form: &Form<'_>,
         now: UnixTime,
         context: &mut Context,
     ) -> Result<Door, Reason> {
@@ -93,7 +93,7 @@ impl<H: Host> Issuer<H> {
         let client = directory.application(store, tenant_name, &client_id, now);
         let client = client.await?.filter(|client| !client.disabled);
         let client = client.ok_or(Reason::UnknownApplication)?;
-        context.client_id = Some(client.client_id.to_string());
+        context.client_id = Some(client.client_id.clone());
         let asked = form.get("redirect_uri");
         let redirect_uri = match (asked, client.redirect_uris.as_slice()) {
             (Some(asked), registered) => RedirectUri::new(asked)
@@ -114,7 +114,7 @@ impl<H: Host> Issuer<H> {
         &self,
         tenant_name: &TenantName,
         realm: Option<&Realm>,
-        form: &Form,
+        form: &Form<'_>,
         door: &Door,
         now: UnixTime,
     ) -> Result<String, Reason> {
@@ -164,7 +164,7 @@ impl<H: Host> Issuer<H> {
         &self,
         tenant_name: &TenantName,
         realm: Option<&Realm>,
-        form: &Form,
+        form: &Form<'_>,
         now: UnixTime,
     ) -> Result<Vec<GrantedScopes>, Reason> {
         let resources = form

@@ -1,6 +1,8 @@
 //! Forms: `application/x-www-form-urlencoded` as RFC 6749 appendix B profiles it.
 
-use zeroize::Zeroizing;
+use std::borrow::Cow;
+
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::error::Reason;
 
@@ -10,13 +12,24 @@ const REPEATABLE: &str = "resource";
 /// Most parameters that a form may have. Unknown ones are ignored, but hundreds are an attack.
 const MAX_PARAMETERS: usize = 100;
 
-/// A parsed form. Values are wiped when it is dropped, since some of them are secrets.
+/// A parsed form. Names and values are pieces of what it was parsed from, unless something in them was encoded:
+/// those are decoded, and wiped when the form is dropped, since some of them are secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Form {
-    parameters: Vec<(String, Zeroizing<String>)>,
+pub struct Form<'a> {
+    parameters: Vec<(Cow<'a, str>, Cow<'a, str>)>,
 }
 
-impl Form {
+impl Drop for Form<'_> {
+    fn drop(&mut self) {
+        for (_, value) in &mut self.parameters {
+            if let Cow::Owned(decoded) = value {
+                decoded.zeroize();
+            }
+        }
+    }
+}
+
+impl<'a> Form<'a> {
     /// Parses a body or a query. Total: there is an answer to any bytes.
     ///
     /// # Errors
@@ -33,34 +46,35 @@ impl Form {
     /// assert!(Form::parse(b"a=1&a=2").is_err());
     /// # Ok::<(), edgemint::error::Reason>(())
     /// ```
-    pub fn parse(bytes: &[u8]) -> Result<Self, Reason> {
-        let mut parameters: Vec<(String, Zeroizing<String>)> = Vec::new();
-        for piece in bytes
-            .split(|byte| *byte == b'&')
-            .filter(|piece| !piece.is_empty())
-        {
-            let (name, value) = match piece.iter().position(|byte| *byte == b'=') {
-                Some(at) => (piece.get(..at), piece.get(at + 1..)),
-                None => (Some(piece), None),
-            };
-            let name = decode(name.unwrap_or_default())?;
-            let value = Zeroizing::new(decode(value.unwrap_or_default())?);
-            if name != REPEATABLE && parameters.iter().any(|(known, _)| *known == name) {
-                return Err(Reason::RepeatedParameter(quotable(&name)));
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, Reason> {
+        let mut form = Self::default();
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (name, value);
+            (name, value, rest) = first(rest)?;
+            if name.is_empty() && value.is_none() {
+                continue;
             }
-            if parameters.len() == MAX_PARAMETERS {
+            let value = value.unwrap_or_default();
+            let is_full = form.parameters.len() == MAX_PARAMETERS;
+            let is_repeated = name != REPEATABLE && form.iter().any(|(known, _)| known == name);
+            form.parameters.push((name, value));
+            if is_repeated {
+                let name = form.parameters.last().map(|(name, _)| quotable(name));
+                return Err(Reason::RepeatedParameter(name.unwrap_or_default()));
+            }
+            if is_full {
                 return Err(Reason::FormSyntax);
             }
-            parameters.push((name, value));
         }
-        Ok(Self { parameters })
+        Ok(form)
     }
 
     /// The value of a parameter; one that is empty counts as omitted (RFC 6749 section 3.2).
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         let (_, value) = self.parameters.iter().find(|(known, _)| known == name)?;
-        (!value.is_empty()).then_some(value.as_str())
+        (!value.is_empty()).then_some(&**value)
     }
 
     /// The `resource` parameters that are not empty.
@@ -75,7 +89,7 @@ impl Form {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.parameters
             .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .map(|(name, value)| (&**name, &**value))
     }
 }
 
@@ -84,12 +98,54 @@ fn quotable(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
-/// Decodes one name or value.
-pub(crate) fn decode(encoded: &[u8]) -> Result<String, Reason> {
-    let mut decoded = Vec::with_capacity(encoded.len());
+/// The first parameter, decoded, and what comes after it. Nearly all bytes are looked at once only.
+fn first(bytes: &[u8]) -> Result<Parameter<'_>, Reason> {
+    let (mut equals, mut end) = (None, bytes.len());
+    let mut is_plain = true;
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            // Letters, first of all.
+            b'>'.. => {}
+            b'=' if equals.is_none() => equals = Some(at),
+            b'&' => {
+                end = at;
+                break;
+            }
+            byte if is_special(byte) => is_plain = false,
+            _ => {}
+        }
+    }
+    let (piece, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
+    let rest = rest.get(1..).unwrap_or_default();
+    let of = |at| (piece.get(..at).unwrap_or_default(), piece.get(at + 1..));
+    let (name, value) = equals.map_or((piece, None), of);
+    if is_plain {
+        let plain = |part| std::str::from_utf8(part).map_err(|_| Reason::FormSyntax);
+        let value = value.map(plain).transpose()?;
+        return Ok((Cow::Borrowed(plain(name)?), value.map(Cow::Borrowed), rest));
+    }
+    Ok((decode(name)?, value.map(decode).transpose()?, rest))
+}
+
+/// Its name, its value if it has one, and what comes after it.
+type Parameter<'a> = (Cow<'a, str>, Option<Cow<'a, str>>, &'a [u8]);
+
+/// Whether it stands for something else than itself, or must not be there.
+fn is_special(byte: &u8) -> bool {
+    matches!(byte, b'+' | b'%' | 0)
+}
+
+/// Decodes one name or value. What stands for itself is not copied.
+pub(crate) fn decode(encoded: &[u8]) -> Result<Cow<'_, str>, Reason> {
+    let Some(first) = encoded.iter().position(is_special) else {
+        let plain = std::str::from_utf8(encoded);
+        return plain.map(Cow::Borrowed).map_err(|_| Reason::FormSyntax);
+    };
+    // Its room is enough: no copy of it is left behind.
+    let mut decoded = Zeroizing::new(Vec::with_capacity(encoded.len()));
     let mut rest = encoded;
-    // Most of it stands for itself, and is copied at once.
-    while let Some(at) = rest.iter().position(|byte| matches!(byte, b'+' | b'%' | 0)) {
+    let mut next = Some(first);
+    while let Some(at) = next {
         let (plain, special) = rest.split_at(at);
         decoded.extend_from_slice(plain);
         rest = match special {
@@ -107,9 +163,16 @@ pub(crate) fn decode(encoded: &[u8]) -> Result<String, Reason> {
             },
             _ => return Err(Reason::FormSyntax),
         };
+        next = rest.iter().position(is_special);
     }
     decoded.extend_from_slice(rest);
-    String::from_utf8(decoded).map_err(|_| Reason::FormSyntax)
+    match String::from_utf8(std::mem::take(&mut decoded)) {
+        Ok(decoded) => Ok(Cow::Owned(decoded)),
+        Err(error) => {
+            error.into_bytes().zeroize();
+            Err(Reason::FormSyntax)
+        }
+    }
 }
 
 /// Percent-encodes a value for a query: all but the unreserved characters of RFC 3986 section 2.3.

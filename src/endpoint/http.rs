@@ -87,7 +87,8 @@ pub struct Response {
 impl Response {
     /// A JSON document.
     pub(crate) fn of_json(status: u16, body: String) -> Self {
-        let headers = vec![("content-type", Cow::Borrowed("application/json"))];
+        let mut headers = Vec::with_capacity(4);
+        headers.push(("content-type", Cow::Borrowed("application/json")));
         Self {
             status,
             headers,

@@ -32,12 +32,12 @@ impl<H: Host> Issuer<H> {
         now: UnixTime,
         context: &mut Context,
     ) -> Result<Response, Reason> {
-        context.tenant = Some(tenant.as_str().to_owned());
+        context.tenant = Some(tenant.clone());
         let token = request.authorization.and_then(bearer);
         let claims = self
             .verify(tenant, token.ok_or(Reason::NoToken)?, now)
             .await?;
-        context.client_id = Some(claims.client_id.to_string());
+        context.client_id = Some(claims.client_id.clone());
         if claims.aud.as_str() != ADMIN_API {
             return Err(Reason::InvalidToken("for another API"));
         }

@@ -28,7 +28,7 @@ impl<H: Host> Issuer<H> {
         now: UnixTime,
         context: &mut Context,
     ) -> Result<Response, Reason> {
-        context.tenant = Some(tenant.to_string());
+        context.tenant = Some(tenant.clone());
         if H::DIALECTS
             && let Some(realm) = &context.realm
         {
@@ -81,7 +81,7 @@ impl<H: Host> Issuer<H> {
         now: UnixTime,
         context: &mut Context,
     ) -> Result<Response, Reason> {
-        context.tenant = Some(tenant.to_string());
+        context.tenant = Some(tenant.clone());
         let loaded = self
             .directory()
             .ring(self.host().store(), tenant, now)

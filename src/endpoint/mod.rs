@@ -16,6 +16,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{self, Poll};
 
+use crate::client::ClientId;
 use crate::dialect::{Asked, COMMON, Endpoint, Handle, Inquiry, Realm};
 use crate::directory::{Name, TenantName};
 use crate::entropy;
@@ -117,8 +118,8 @@ impl Route {
 /// Who a request is about, as far as it has been understood; for the event if it is refused.
 #[derive(Debug, Default)]
 struct Context {
-    tenant: Option<String>,
-    client_id: Option<String>,
+    tenant: Option<TenantName>,
+    client_id: Option<ClientId>,
     /// What an administrator asks for.
     act: Option<&'static str>,
     /// Whether errors are problem details: RFC 9457.
@@ -189,8 +190,8 @@ impl<H: Host> Issuer<H> {
     /// Tells the operator of it, and whom it concerns: once a request.
     fn report(&self, context: &mut Context, event: Event) {
         self.host().events().emit(Event {
-            tenant: context.tenant.take(),
-            client_id: context.client_id.take(),
+            tenant: context.tenant.take().map(|tenant| tenant.to_string()),
+            client_id: context.client_id.take().map(|client| client.to_string()),
             ..event
         });
     }

@@ -68,7 +68,7 @@ impl<H: Host> Issuer<H> {
         realm: &Realm,
         party: Party<'_>,
         grant_type: GrantType,
-        form: &Form,
+        form: &Form<'_>,
         now: UnixTime,
         context: &mut Context,
     ) -> Result<Target, Reason> {
@@ -128,8 +128,8 @@ fn allow(client: &Application, grant_type: GrantType) -> Result<(), Reason> {
 fn respond(issued: &Issued) -> Response {
     let bytes = issued.access_token.len() + issued.scope.len() + 320;
     let body = Writer::object(bytes, |out| {
-        out.text("access_token", &issued.access_token);
-        out.text("token_type", "Bearer");
+        out.plain("access_token", &issued.access_token);
+        out.plain("token_type", "Bearer");
         out.number("expires_in", issued.expires_in.into());
         out.text("scope", &issued.scope);
         out.optional("refresh_token", issued.refresh_token.as_deref());

@@ -9,7 +9,7 @@ use crate::dialect::{Realm, STANDARD};
 use crate::directory::{LoadedRing, Tenant, TenantName};
 use crate::entropy;
 use crate::error::Reason;
-use crate::event::{Event, EventSink, Kind};
+use crate::event::{EventSink, Issuance};
 use crate::issuer::{Host, Issuer};
 use crate::json::Object;
 use crate::key::{Algorithm, Signer, TenantKeys};
@@ -188,13 +188,14 @@ impl Party<'_> {
             }
         };
         let token = issuer.sign(&key, unsigned).await?;
-        let events = issuer.host().events();
-        if events.wants_issuances() {
-            // Three words. By the last one an access token that turns up somewhere is traced.
-            let words = [api.identifier.as_str(), content.grant_type.name(), &jti];
-            let issued = Event::new(Kind::Done, "token_issued", Some(words.join(" ")), now);
-            events.emit(issued.about(self.tenant_name, &self.client.client_id));
-        }
+        issuer.host().events().issued(&Issuance {
+            time: now,
+            tenant: self.tenant_name,
+            client_id: &self.client.client_id,
+            api: &api.identifier,
+            grant_type: content.grant_type,
+            jti: &jti,
+        });
         Ok((token, expires_in))
     }
 }

@@ -60,7 +60,7 @@ impl TokenRequest {
     /// name one.
     pub(crate) fn parse(
         grant_type: GrantType,
-        form: &Form,
+        form: &Form<'_>,
         asked: Option<Target>,
     ) -> Result<Self, Reason> {
         let exchange = |purpose, name, binding, asked: Option<Target>| {
@@ -105,7 +105,7 @@ fn is_verifier(text: &str) -> bool {
 
 impl GrantType {
     /// The `grant_type` parameter.
-    pub(crate) fn parse(form: &Form) -> Result<Self, Reason> {
+    pub(crate) fn parse(form: &Form<'_>) -> Result<Self, Reason> {
         let name = form.get("grant_type").ok_or(Reason::GrantTypeMissing)?;
         let known = Self::ALL.into_iter().find(|known| known.name() == name);
         known.ok_or(Reason::GrantTypeUnknown)
@@ -113,7 +113,7 @@ impl GrantType {
 }
 
 /// `scope` (RFC 6749 section 3.3) and `resource` (RFC 8707 section 2) together.
-fn target(form: &Form) -> Result<Target, Reason> {
+fn target(form: &Form<'_>) -> Result<Target, Reason> {
     let mut resource: Option<ApiUri> = None;
     for uri in form.resources() {
         let uri = ApiUri::new(uri).ok_or(Reason::ResourceSyntax)?;

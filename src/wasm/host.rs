@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::exchange::{Answer, Exchange};
 use super::json;
 use crate::entropy::{Entropy, EntropyError};
-use crate::event::{Event, EventSink};
+use crate::event::{Event, EventSink, Issuance};
 use crate::grant::{Command, GrantStore, Outcome, compare_and_set};
 use crate::key::{Algorithm, Cipher, GeneratedKey, PublicKey, Signer, SignerError};
 use crate::store::{
@@ -137,6 +137,10 @@ extern "C" {
 
     #[wasm_bindgen(method)]
     fn event(this: &JsHost, call: &JsValue, event: &str);
+
+    /// The event of an access token, in UTF-8: there is one for each, and a text costs more to hand over.
+    #[wasm_bindgen(method)]
+    fn issued(this: &JsHost, call: &JsValue, event: &[u8]);
 
     /// Counts a failure of this name; answered by whether it was within the limit.
     #[wasm_bindgen(method)]
@@ -318,8 +322,11 @@ impl EventSink for WasmHost {
         self.js.event(&self.exchange.call(), &event.to_json());
     }
 
-    fn wants_issuances(&self) -> bool {
-        self.offers.has(Offers::ISSUANCES)
+    fn issued(&self, issuance: &Issuance<'_>) {
+        if self.offers.has(Offers::ISSUANCES) {
+            let text = issuance.to_json();
+            self.js.issued(&self.exchange.call(), text.as_bytes());
+        }
     }
 }
 

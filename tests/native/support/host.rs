@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::task::Poll;
 
-use edgemint::event::{Event, EventSink};
+use edgemint::event::{Event, EventSink, Issuance};
 use edgemint::grant::GrantStore;
 use edgemint::key::software::{SoftwareKey, SoftwareSigner};
 use edgemint::key::{Algorithm, Cipher, GeneratedKey, PublicKey, Signer, SignerError};
@@ -589,8 +589,10 @@ impl EventSink for Recorder {
         self.events.borrow_mut().push(event);
     }
 
-    fn wants_issuances(&self) -> bool {
-        !self.ignores_issuances.get()
+    fn issued(&self, issuance: &Issuance<'_>) {
+        if !self.ignores_issuances.get() {
+            self.emit(issuance.event());
+        }
     }
 }
 
