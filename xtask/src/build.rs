@@ -22,9 +22,11 @@ const FEATURES: [&str; 6] = [
     "--enable-sign-ext",
 ];
 
-/// What makes the wasm larger once it is compressed, and no faster: docs/decisions/0004.
-const COMPRESSIBLE: [&str; 3] = [
-    "--skip-pass=inlining-optimizing",
+/// Without what makes the wasm larger once it is compressed, and no faster: docs/decisions/0004. Of functions
+/// with more than one caller, only those that are smaller than their call are inlined.
+const COMPRESSIBLE: [&str; 4] = [
+    "--flexible-inline-max-function-size=2",
+    "--always-inline-max-function-size=2",
     "--skip-pass=local-cse",
     "--reorder-functions-by-name",
 ];
@@ -51,6 +53,9 @@ pub(crate) struct Module {
     profile: &'static str,
     /// How dear a function may be to be inlined: docs/decisions/0004.
     inlining: u8,
+    /// Bytes of the largest function that is put into its only caller after that: each function fewer is a call
+    /// fewer, but a large one is seldom needed, and would be compiled with its caller.
+    one_caller: u8,
     /// Bytes that it may have after `gzip -9`: design section 8, docs/decisions/0009.
     budget: usize,
 }
@@ -60,6 +65,7 @@ pub(crate) const TOKENS: Module = Module {
     feature: "tokens",
     profile: "release",
     inlining: 60,
+    one_caller: 150,
     budget: 150_000,
 };
 
@@ -69,6 +75,7 @@ const DIALECTS: Module = Module {
     feature: "tokens dialects",
     profile: "administration",
     inlining: 5,
+    one_caller: 0,
     budget: 150_000,
 };
 
@@ -79,6 +86,7 @@ const ADMINISTRATION: Module = Module {
     feature: "administration",
     profile: "administration",
     inlining: 5,
+    one_caller: 0,
     budget: 160_000,
 };
 
@@ -185,7 +193,7 @@ fn build(module: &Module, profile: Profile, features: &str, out: &Path) -> Resul
     bindgen.generate(out).context("wasm-bindgen failed")?;
     let wasm = out.join(format!("{}_bg.wasm", module.name));
     if profile == Profile::Release {
-        optimise(&wasm)?;
+        optimise(&wasm, module)?;
         let built = fs::read(&wasm)?;
         write(&named(module), &built)?;
         write(&wasm, without_names(&built)?)?;
@@ -205,11 +213,16 @@ fn release_flags(inlining: u8) -> String {
     )
 }
 
-fn optimise(wasm: &Path) -> Result<()> {
+fn optimise(wasm: &Path, module: &Module) -> Result<()> {
+    let one_caller = format!(
+        "--one-caller-inline-max-function-size={}",
+        module.one_caller
+    );
     let path = wasm.to_string_lossy().into_owned();
     let mut arguments = vec![path.as_str(), "-o", path.as_str(), "-O3", "--debuginfo"];
     arguments.extend(FEATURES);
     arguments.extend(COMPRESSIBLE);
+    arguments.push(&one_caller);
     run(command("wasm-opt", &arguments))
 }
 
