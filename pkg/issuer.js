@@ -241,12 +241,12 @@ class Issuer {
     const authorization = headers.get("authorization") ?? "";
     const address = method === "POST" ? this.#driver.address(request) : "";
     const head = `${method}\n${url}\n${contentType}\n${authorization}\n${address}\n\n\n`;
-    const body = isBodiless(method) ? null : contentType;
-    if (isUsual || !IN_DIALECT.test(url)) return this.#start(this.#driver, request, head, body, context);
+    const bodyType = isBodiless(method) ? null : contentType;
+    if (isUsual || !IN_DIALECT.test(url)) return this.#start(this.#driver, request, head, bodyType, context);
     // Microsoft's clients name their requests.
-    const named = `${head}${headers.get("client-request-id") ?? ""}`;
+    const withName = `${head}${headers.get("client-request-id") ?? ""}`;
     return this.#part("dialects").then(
-      (driver) => this.#start(driver, request, named, body, context),
+      (driver) => this.#start(driver, request, withName, bodyType, context),
       (error) => {
         const detail = String(error);
         this.#driver.emit({ time: now(), kind: "failed", reason: "dialects", detail });
@@ -260,18 +260,18 @@ class Issuer {
    * @param {Driver<E>} driver
    * @param {Request} request
    * @param {string} head
-   * @param {string | null} contentType of the body; null if that is of no interest
+   * @param {string | null} bodyType the content type of the body; null if that is of no interest
    * @param {{ waitUntil(promise: Promise<unknown>): void }} [context]
    * @returns {Promise<Response>}
    */
-  #start(driver, request, head, contentType, context) {
+  #start(driver, request, head, bodyType, context) {
     // One promise for the answer and one for the body: each costs as much as a look-up does.
     return new Promise((resolve) => {
       const call = new RequestCall(resolve, driver, request, context);
       const start = (/** @type {string} */ body, broken = WHOLE) => {
         driver.enter(call, (engine) => engine.start(call, `${head}\n${body}`, broken, now()));
       };
-      if (contentType === null) {
+      if (bodyType === null) {
         start("");
         return;
       }
@@ -280,7 +280,7 @@ class Issuer {
         if (body === null || body.length > maxBody) start("", TOO_LARGE);
         else start(body);
       };
-      takeText(request, contentType, maxBody, take, () => start("", UNREADABLE));
+      takeText(request, bodyType, maxBody, take, () => start("", UNREADABLE));
     });
   }
 
@@ -308,8 +308,8 @@ class Issuer {
         headers.has(name) ? `=${headers.get(name)}` : "",
       );
       const head = [method, url, contentType, authorization, "", ...given, ""].join("\n");
-      const body = isAnonymous || isBodiless(method) ? null : contentType;
-      return await this.#start(driver, request, head, body, context);
+      const bodyType = isAnonymous || isBodiless(method) ? null : contentType;
+      return await this.#start(driver, request, head, bodyType, context);
     } catch (error) {
       const detail = String(error);
       this.#driver.emit({ time: now(), kind: "failed", reason: "administration", detail, tenant });
@@ -457,7 +457,12 @@ function takeText(request, contentType, limit, take, fail) {
  */
 function isExact(text, length) {
   if (text.includes("\ufffd")) return false;
-  return text.length === length || new TextEncoder().encode(text).length + 3 !== length;
+  // Where there is no memory to find that out, it is not.
+  try {
+    return text.length === length || new TextEncoder().encode(text).length + 3 !== length;
+  } catch {
+    return false;
+  }
 }
 
 /** @param {ArrayBuffer | Uint8Array | null} bytes */

@@ -39,7 +39,7 @@ impl Credentials {
         }
         let Some(header) = authorization else {
             let client_id = form.get("client_id").ok_or(Reason::NoCredentials)?;
-            return Self::new(client_id, secret.map(str::to_owned));
+            return Self::new(client_id, secret);
         };
         let credentials = Self::basic(header)?;
         match form.get("client_id") {
@@ -65,12 +65,11 @@ impl Credentials {
             .ok_or(Reason::AuthorizationSyntax)?;
         let syntax = |_| Reason::AuthorizationSyntax;
         let secret = form::decode(secret.get(1..).unwrap_or_default()).map_err(syntax)?;
+        let secret = Zeroizing::new(secret.into_owned());
         if secret.is_empty() {
             return Err(Reason::SecretMissing);
         }
-        // Wiped with the credentials from here on.
-        let secret = Some(secret.into_owned());
-        Self::new(&form::decode(id).map_err(syntax)?, secret)
+        Self::new(&form::decode(id).map_err(syntax)?, Some(&secret))
     }
 
     /// Whether it proves anything, or tries to.
@@ -78,9 +77,9 @@ impl Credentials {
         self.secret.is_some()
     }
 
-    fn new(client_id: &str, secret: Option<String>) -> Result<Self, Reason> {
+    fn new(client_id: &str, secret: Option<&str>) -> Result<Self, Reason> {
         let secret = secret
-            .map(|secret| ClientSecret::new(secret).ok_or(Reason::SecretMalformed))
+            .map(|secret| ClientSecret::new(secret.to_owned()).ok_or(Reason::SecretMalformed))
             .transpose()?;
         let client_id = ClientId::new(client_id).ok_or(Reason::ClientIdMalformed)?;
         Ok(Self { client_id, secret })

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::ClientId;
 use crate::base64url;
@@ -42,9 +42,14 @@ impl ClientSecret {
     /// [`EntropyError`] if the entropy source failed.
     pub fn generate(entropy: &impl Entropy) -> Result<Self, EntropyError> {
         let mut random: [u8; 32] = entropy::bytes(entropy)?;
-        let mut secret = format!("{PREFIX}{}", base64url::encode(&random));
+        let body = Zeroizing::new(base64url::encode(&random));
         random.zeroize();
-        secret.push_str(&base64url::encode(&checksum(&secret)));
+        // With room for all of it: no copy of it is left behind.
+        let mut secret = String::with_capacity(PREFIX.len() + BODY + CHECKSUM);
+        secret.push_str(PREFIX);
+        secret.push_str(&body);
+        let checksum = base64url::encode(&checksum(&secret));
+        secret.push_str(&checksum);
         Ok(Self(secret))
     }
 

@@ -98,13 +98,14 @@ fn quotable(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
-/// The first parameter, decoded, and what comes after it. Nearly all bytes are looked at once only.
+/// The first parameter, decoded, and what comes after it. It is parted and searched for what is encoded in one
+/// pass.
 fn first(bytes: &[u8]) -> Result<Parameter<'_>, Reason> {
     let (mut equals, mut end) = (None, bytes.len());
     let mut is_plain = true;
     for (at, byte) in bytes.iter().enumerate() {
         match byte {
-            // Letters, first of all.
+            // Letters, and whatever else comes after all that matters.
             b'>'.. => {}
             b'=' if equals.is_none() => equals = Some(at),
             b'&' => {

@@ -42,7 +42,7 @@ pub struct Request<'a> {
 /// The body of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Body<'a> {
-    /// The whole body.
+    /// The whole body. It may hold secrets, which whoever has it wipes: a form only borrows from it.
     Whole(&'a [u8]),
     /// It is larger than [`MAX_BODY`] or [`MAX_ADMINISTRATION_BODY`], so the host did not read it.
     TooLarge,

@@ -79,6 +79,40 @@ test("r48 issuances that come together share a line of the log, in order with ev
   assert.deepEqual(reasons(), [[issued]]);
 });
 
+test("r48 a line of the log holds issuances of any length and letters, and none is missing", async (context) => {
+  /** @type {{ jti: string, clientId: string, location: string }[][]} */
+  const lines = [];
+  context.mock.method(console, "log", (/** @type {string} */ line) => {
+    lines.push([JSON.parse(line).edgemint].flat().map(({ detail, ...event }) => ({ ...event, jti: detail.split(" ")[2] })));
+  });
+  const store = memoryStore();
+  const baseUrl = "https://auth.example.com";
+  const { admin } = createIssuer({ baseUrl, masterKey: MASTER_KEY, store, onEvent() {} });
+  const identifier = `api://${"o".repeat(250)}`;
+  await admin.createTenant({ tenant: "demo" });
+  await admin.createApi({ tenant: "demo", identifier });
+  const clientId = `"${"é".repeat(126)}\\"`;
+  await admin.createApplication({ tenant: "demo", clientId });
+  const { secret = "" } = await admin.addSecret({ tenant: "demo", clientId });
+  const issuer = createIssuer({ baseUrl, masterKey: MASTER_KEY, store });
+  /** @type {Promise<unknown>[]} */
+  const waited = [];
+  const runtime = { waitUntil: (/** @type {Promise<unknown>} */ work) => void waited.push(work) };
+  /** @type {string[]} */
+  const issued = [];
+  for (let token = 0; token < 100; token += 1) {
+    const form = { client_id: clientId, client_secret: secret, scope: `${identifier}/.default` };
+    const request = tokenRequest(form);
+    Object.defineProperty(request, "cf", { value: { colo: "ÄB\"" } });
+    const answer = await (await issuer.fetch(request, runtime)).json();
+    issued.push(JSON.parse(Buffer.from(answer.access_token.split(".")[1], "base64url").toString()).jti);
+  }
+  await Promise.all(waited);
+  assert.deepEqual(lines.flat().map(({ jti }) => jti), issued);
+  assert.ok(lines.every((events) => events.every((event) => event.clientId === clientId && event.location === 'ÄB"')));
+  assert.ok(lines.some(({ length }) => length > 1 && length < 64), "there is room for fewer of this length");
+});
+
 test("r48 whatever a server hands the handler beside a request, tokens are issued and told", async (context) => {
   /** @type {string[]} */
   const entries = [];

@@ -53,8 +53,8 @@ pub(crate) struct Module {
     profile: &'static str,
     /// How dear a function may be to be inlined: docs/decisions/0004.
     inlining: u8,
-    /// Bytes of the largest function that is put into its only caller after that: each function fewer is a call
-    /// fewer, but a large one is seldom needed, and would be compiled with its caller.
+    /// The largest function that wasm-opt puts into its only caller, in what it counts: expressions. Each function
+    /// fewer is a call fewer, but a large one is seldom needed, and would be compiled with its caller.
     one_caller: u8,
     /// Bytes that it may have after `gzip -9`: design section 8, docs/decisions/0009.
     budget: usize,
