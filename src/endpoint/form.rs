@@ -104,9 +104,10 @@ fn first(bytes: &[u8]) -> Result<Parameter<'_>, Reason> {
     let (mut equals, mut end) = (None, bytes.len());
     let mut is_plain = true;
     for (at, byte) in bytes.iter().enumerate() {
+        if MEANS.get(usize::from(*byte)) != Some(&true) {
+            continue;
+        }
         match byte {
-            // Letters, and whatever else comes after all that matters.
-            b'>'.. => {}
             b'=' if equals.is_none() => equals = Some(at),
             b'&' => {
                 end = at;
@@ -130,6 +131,22 @@ fn first(bytes: &[u8]) -> Result<Parameter<'_>, Reason> {
 
 /// Its name, its value if it has one, and what comes after it.
 type Parameter<'a> = (Cow<'a, str>, Option<Cow<'a, str>>, &'a [u8]);
+
+/// The few bytes that mean something in a form. They are told from the others by a look-up, which takes the same
+/// steps for each: nothing of a secret is told by time, and what a request takes can be counted exactly.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "at compile time, where a panic is an error"
+)]
+static MEANS: [bool; 256] = {
+    let mut means = [false; 256];
+    means[0] = true;
+    means[b'%' as usize] = true;
+    means[b'&' as usize] = true;
+    means[b'+' as usize] = true;
+    means[b'=' as usize] = true;
+    means
+};
 
 /// Whether it stands for something else than itself, or must not be there.
 fn is_special(byte: &u8) -> bool {
