@@ -186,11 +186,10 @@ class IssuanceLog {
 }
 
 const COMMA = 0x2c;
-const NOWHERE = encode("}");
 
-/** @param {string} text */
-function encode(text) {
-  return new TextEncoder().encode(text);
+/** What comes in place of an event's last brace. @param {string | undefined} location that it came in at */
+function ending(location) {
+  return location === undefined ? "}" : `,"location":${JSON.stringify(location)}}`;
 }
 
 /** @param {Uint8Array} bytes */
@@ -209,7 +208,7 @@ export class Driver {
   #host;
   #issuances = new IssuanceLog();
   /** Where the issuances of this minute come in, in JSON. */
-  #location = NOWHERE;
+  #location = new Uint8Array();
   /** The second in which that was looked up. */
   #placed = -60;
 
@@ -349,8 +348,7 @@ export class Driver {
       this.emit(event);
       return;
     }
-    const location = call?.location;
-    const event = location === undefined ? text : `${text.slice(0, -1)},"location":${JSON.stringify(location)}}`;
+    const event = `${text.slice(0, -1)}${ending(call?.location)}`;
     this.#issuances.flush();
     // Within a text of it, the quotes would be escaped.
     if (text.includes('"kind":"failed"')) console.error(`{"edgemint":${event}}`);
@@ -375,8 +373,7 @@ export class Driver {
   #place(call) {
     const time = now();
     if (time >= this.#placed + 60) {
-      const { location } = call;
-      this.#location = location === undefined ? NOWHERE : encode(`,"location":${JSON.stringify(location)}}`);
+      this.#location = new TextEncoder().encode(ending(call.location));
       // Where there is none, it costs as much to find that out.
       this.#placed = time;
     }

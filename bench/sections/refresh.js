@@ -27,7 +27,7 @@ export const section = {
       checks: [checkOf("refresh", comparison[1].ratio)],
       plots: [barsOf("refresh", "CPU per refresh with rotation", comparison)],
       figures: figuresOf(comparison),
-      notes: [...notesOf(comparison)],
+      notes: notesOf(comparison),
     };
   },
 };
