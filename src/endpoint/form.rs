@@ -12,8 +12,8 @@ const REPEATABLE: &str = "resource";
 /// Most parameters that a form may have. Unknown ones are ignored, but hundreds are an attack.
 const MAX_PARAMETERS: usize = 100;
 
-/// A parsed form. Names and values are pieces of what it was parsed from, unless something in them was encoded:
-/// those are decoded, and wiped when the form is dropped, since some of them are secrets.
+/// A parsed form. Names and values are pieces of what it was parsed from, unless something in them was encoded.
+/// Values that had to be decoded are wiped when the form is dropped, since some of them are secrets.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Form<'a> {
     parameters: Vec<(Cow<'a, str>, Cow<'a, str>)>,
@@ -58,6 +58,7 @@ impl<'a> Form<'a> {
             let value = value.unwrap_or_default();
             let is_full = form.parameters.len() == MAX_PARAMETERS;
             let is_repeated = name != REPEATABLE && form.iter().any(|(known, _)| known == name);
+            // Before anything is refused, so that it is wiped with the form.
             form.parameters.push((name, value));
             if is_repeated {
                 let name = form.parameters.last().map(|(name, _)| quotable(name));
