@@ -119,6 +119,18 @@ function locationOf(request) {
   return typeof cf?.colo === "string" ? cf.colo : undefined;
 }
 
+const encoder = new TextEncoder();
+
+/** Where requests are written before they go to the wasm, which takes a copy. Most fit. */
+const room = new Uint8Array(4096);
+
+/** @param {string} text @returns {Uint8Array} good until the next one */
+function utf8(text) {
+  // A UTF-16 unit takes three bytes at most.
+  if (text.length * 3 > room.length) return encoder.encode(text);
+  return room.subarray(0, encoder.encodeInto(text, room).written);
+}
+
 /** A request that waits for its response. */
 export class RequestCall extends Call {
   /**
@@ -269,7 +281,15 @@ class Issuer {
     return new Promise((resolve) => {
       const call = new RequestCall(resolve, driver, request, context);
       const start = (/** @type {string} */ body, broken = WHOLE) => {
-        driver.enter(call, (engine) => engine.start(call, `${head}\n${body}`, broken, now()));
+        driver.enter(call, (engine) => {
+          const text = utf8(`${head}\n${body}`);
+          try {
+            engine.start(call, text, broken, now());
+          } finally {
+            // It may hold a secret.
+            text.fill(0);
+          }
+        });
       };
       if (bodyType === null) {
         start("");
@@ -459,7 +479,7 @@ function isExact(text, length) {
   if (text.includes("\ufffd")) return false;
   // Where there is no memory to find that out, it is not.
   try {
-    return text.length === length || new TextEncoder().encode(text).length + 3 !== length;
+    return text.length === length || encoder.encode(text).length + 3 !== length;
   } catch {
     return false;
   }
