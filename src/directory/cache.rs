@@ -113,7 +113,9 @@ impl<K: Hash + Eq, T: Clone> Cache<K, T> {
     fn put(&self, key: K, entry: Entry<T>) {
         let mut young = self.young.borrow_mut();
         if young.len() >= self.half && !young.contains_key(&key) {
-            *self.old.borrow_mut() = std::mem::take(&mut young);
+            // The tables stay: if each generation grew one anew, the memory between would be in pieces.
+            std::mem::swap(&mut *self.old.borrow_mut(), &mut *young);
+            young.clear();
         }
         young.insert(key, entry);
     }
