@@ -118,16 +118,21 @@ export async function createDemo(admin) {
 }
 
 /**
- * Says where login page and applications are: the ports follow from this start's.
+ * Says where login page and applications are, unless that is known: the ports follow from this start's.
  * @param {Admin} admin @param {Kept} kept
  * @param {{ loginUrl: string, redirectUri: string }} places
+ * @returns {Promise<boolean>} whether they are other ones than before
  */
 export async function place(admin, kept, { loginUrl, redirectUri }) {
-  await admin.request("PATCH", "/tenant", { body: { loginUrl } });
+  const { body: tenant } = await admin.request("GET", "/tenant");
+  if (tenant.loginUrl === loginUrl) return false;
   for (const { clientId } of [kept.confidential, kept.public]) {
     const body = { redirectUris: [redirectUri] };
     await admin.request("PATCH", pathOf("applications", clientId), { body });
   }
+  // Last: it says that the others are done.
+  await admin.request("PATCH", "/tenant", { body: { loginUrl } });
+  return true;
 }
 
 /**

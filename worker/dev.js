@@ -35,6 +35,8 @@ const LOGIN = 2;
 const APP = 3;
 /** Seconds for which the worker uses what it has read of the directory. */
 const CACHE_TTL = 5;
+/** Milliseconds within which issuances are in the log. */
+const ISSUANCES = 200;
 
 const { values } = parseArgs({
   options: {
@@ -174,7 +176,8 @@ ${bold("What to try next")}
   - a refresh token that is spent, more than 10 s later: its session ends (invalid_grant)
   - the same facts for a script: ${FACTS}
 
-What happens from now on appears below, a line of JSON each: tokens, changes, refusals, failures.
+What happens from now on appears below, in lines of JSON: tokens (several in a line, if they come
+together), changes, refusals, failures.
 `);
 }
 
@@ -293,14 +296,14 @@ const loginUrl = `http://127.0.0.1:${port + LOGIN}/login`;
 const appUrl = `http://localhost:${port + APP}/`;
 const redirectUri = `${appUrl}callback`;
 const admin = administration(issuer, kept.admin);
-await place(admin, kept, { loginUrl, redirectUri }).catch((error) =>
+const isMoved = await place(admin, kept, { loginUrl, redirectUri }).catch((error) =>
   fail(
     `the demo directory cannot be changed: ${error.message}; if ${VARIABLES} was made anew, the ` +
       `directory in ${state} belongs to another master key: remove that folder`,
   ),
 );
-// The administrator's first token has made the worker remember the tenant, without its login page.
-if (bootstrapSecret !== undefined) await sleep(CACHE_TTL * 1000);
+// The administrator's token has made the worker remember the tenant with the login page of before, or none.
+if (isMoved) await sleep(CACHE_TTL * 1000);
 const entra = await entraFacts(admin, baseUrl).catch((error) =>
   fail(`${error.message}: it was changed, or made by an earlier version; remove ${state}`),
 );
@@ -371,5 +374,7 @@ for (const [page, offset] of /** @type {const} */ ([
   });
 }
 write(FACTS, `${JSON.stringify(facts, null, 2)}\n`, 0o600);
+// The token of that session is no news either; the log of issuances waits for more of them.
+await sleep(ISSUANCES);
 show(facts);
 isShown = true;
