@@ -59,20 +59,31 @@ export async function objectFloor(folder) {
     objects: { ROWS: "RowObject" },
   });
   const keys = createRemoteJWKSet(new URL(server.origin));
+  const url = `${server.origin}/demo/oauth2/token`;
   return {
     name: "object floor",
     server,
-    url: `${server.origin}/demo/oauth2/token`,
+    url,
     body: refreshForm(CLIENT),
-    tokens: async (count) =>
-      Array.from({ length: count }, () => `~${randomBytes(16).toString("hex")}~0~${"x".repeat(160)}`),
+    // As with ours, the object is there before its tokens are spent.
+    tokens: async (count) => {
+      const first = Array.from({ length: count }, () => `~${randomBytes(16).toString("hex")}~0~${"x".repeat(160)}`);
+      return Promise.all(first.map(async (token) => (await spend(url, token)).refresh_token));
+    },
     verify: async (answer) => {
       const { access_token, refresh_token } = JSON.parse(answer);
       await compactVerify(access_token, keys);
-      if (!/^~\w+~1~/.test(refresh_token)) throw new Error(`${refresh_token} is not the next one`);
+      if (!/^~\w+~2~/.test(refresh_token)) throw new Error(`${refresh_token} is not the next one`);
       about(answer, 900);
     },
   };
+}
+
+/** @param {string} url @param {string} token @returns {Promise<{ refresh_token: string }>} */
+async function spend(url, token) {
+  const response = await fetch(url, { method: "POST", body: `${refreshForm(CLIENT)}${token}` });
+  if (!response.ok) throw new Error(`the object floor answers ${response.status}: ${await response.text()}`);
+  return /** @type {Promise<any>} */ (response.json());
 }
 
 /** @param {string} answer @param {number} bytes */

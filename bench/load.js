@@ -24,6 +24,7 @@ import { fileURLToPath } from "node:url";
  * @property {number} seconds
  * @property {number} bytes received, headers included where wrk counts
  * @property {number} errors
+ * @property {string} [why] how many of which kind, where wrk counts
  * @property {number} median latency in microseconds; so are the other two
  * @property {number} p90
  * @property {number} p99

@@ -1,6 +1,10 @@
-// What requests cost on servers that are compared with one another: each loaded alone, in turn, in several
+// What requests cost on servers that are compared with one another: each loaded alone, in turn, in many short
 // rounds, so that whatever else the machine does meets all of them. The figure is the CPU time of the server's
-// process by the operating system's account; the first contestant, or the one that is named, is the floor.
+// process by the operating system's account; the first contestant is the floor.
+//
+// A shared machine's speed changes by a third within a tenth of a second as well as within ten: so what makes a
+// median good is how many rounds there are, and not how long they take. In a second, what is under way at its end,
+// and is paid for but not counted, is a hundredth of the requests.
 
 import { headersOf, runLoad } from "./load.js";
 
@@ -25,14 +29,13 @@ import { headersOf, runLoad } from "./load.js";
  * @property {number} seconds of load in a round, for each
  * @property {number} connections
  * @property {number} warmUp seconds of load before the first round
- * @property {number} [floor] which contestant the others are held against; the first one
  * @property {(line: string) => void} [tell] hears of each measurement as it is made
  * @property {boolean} [keep] the caller stops the servers
  *
  * @typedef {import("./load.js").Outcome & { cpu: number }} Run with CPU microseconds per request
  *
- * @typedef {object} Figure a median over rounds, and its noise: the part of it by which the median of
- * another such run may differ, in 19 of 20 cases; none is known of a single round
+ * @typedef {object} Figure a median over rounds, or the mean of those of several starts, and its noise: the part
+ * of it by which that of another such run may differ, in 19 of 20 cases; none is known of a single round
  * @property {number} value
  * @property {number | null} noise
  *
@@ -43,7 +46,7 @@ import { headersOf, runLoad } from "./load.js";
  * @property {Figure} ratio of its CPU to the floor's in the same round
  * @property {number} perSecond requests
  * @property {number} latency in microseconds, the median
- * @property {Run[]} runs one for each round
+ * @property {Run[][]} starts by start of the process, one for each round
  *
  * @typedef {Measured[]} Comparison
  */
@@ -51,12 +54,15 @@ import { headersOf, runLoad } from "./load.js";
 /** Refresh tokens for each connection: one is under way, and one is there when it comes back. */
 const TOKENS_PER_CONNECTION = 2;
 
-/** How many rounds there are of what has a budget, for each of the others. */
-const OFTEN = 3;
+/** How often what has a budget is started anew, and measured in as many rounds as the others. */
+const STARTS = 6;
+
+/** @param {Pick<Plan, "rounds">} plan */
+const startsOf = ({ rounds }) => (rounds > 1 ? STARTS : 1);
 
 /** How it is measured, for the report. @param {Pick<Plan, "rounds" | "seconds" | "connections">} plan */
 export const budgetedFirst = ({ rounds, seconds, connections }) =>
-  `${rounds * OFTEN} rounds of ${seconds} s of what has a budget, ${rounds} of the rest, ${connections} connections`;
+  `${rounds} rounds of ${seconds} s, ${connections} connections; what has a budget: ${startsOf({ rounds })} starts`;
 
 /**
  * Warms every contestant up, loads each once in every round, in an order that turns around from round to
@@ -65,41 +71,50 @@ export const budgetedFirst = ({ rounds, seconds, connections }) =>
  * @returns {Promise<Comparison>}
  */
 export async function compare(plan) {
-  const { contestants, floor = 0 } = plan;
+  const { contestants } = plan;
   try {
     const runs = await measure(plan);
-    return contestants.map(({ name, note }, at) => ({
-      name,
-      note,
-      cpu: figure(runs[at].map(({ cpu }) => cpu)),
-      ratio: figure(ratios(runs[at], runs[floor])),
-      perSecond: median(runs[at].map(({ requests, seconds }) => requests / seconds)),
-      latency: median(runs[at].map(({ median }) => median)),
-      runs: runs[at],
-    }));
+    return measured(contestants.map(({ name, note }, at) => ({ name, note, starts: [runs[at]] })));
   } finally {
     if (!plan.keep) for (const { server } of contestants) await server.stop();
   }
 }
 
+/** @param {Pick<Measured, "name" | "note" | "starts">[]} all the floor first @returns {Comparison} */
+function measured(all) {
+  return all.map(({ name, note, starts }) => {
+    const runs = starts.flat();
+    return {
+      name,
+      note,
+      starts,
+      cpu: figureOf(starts.map((runs) => runs.map(({ cpu }) => cpu))),
+      ratio: figureOf(ratios(starts, all[0].starts)),
+      perSecond: median(runs.map(({ requests, seconds }) => requests / seconds)),
+      latency: median(runs.map(({ median }) => median)),
+    };
+  });
+}
+
 /**
- * The same in two parts, so that what budgets are stated for is measured more often than the rest: those that come
- * first, in more rounds, and then the floor once more with the others.
- * @param {Plan} plan
- * @param {number} budgeted how many come first, the floor among them
+ * The same in two parts: what budgets are stated for is started anew several times, since processes of one
+ * program differ in what they cost as rounds do; then the rest, against a floor of its own.
+ * @param {Omit<Plan, "contestants">} plan
+ * @param {(start: number) => Promise<Contestant[]>} budgeted starts them, the floor first
+ * @param {() => Promise<Contestant[]>} others the same
  * @returns {Promise<Comparison>}
  */
-export async function compareBudgetedFirst(plan, budgeted) {
-  const { contestants, rounds, floor = 0 } = plan;
-  try {
-    const first = contestants.slice(0, budgeted);
-    const often = await compare({ ...plan, contestants: first, rounds: rounds * OFTEN, keep: true });
-    const others = [contestants[floor], ...contestants.slice(budgeted)];
-    const rest = await compare({ ...plan, contestants: others, floor: 0, keep: true });
-    return [...often, ...rest.slice(1)];
-  } finally {
-    for (const { server } of contestants) await server.stop();
+export async function compareBudgetedFirst(plan, budgeted, others) {
+  /** @type {Comparison[]} */
+  const each = [];
+  for (let start = 0; start < startsOf(plan); start += 1) {
+    each.push(await compare({ ...plan, contestants: await budgeted(start) }));
   }
+  const together = each[0].map(({ name, note }, at) => {
+    return { name, note, starts: each.flatMap((comparison) => comparison[at].starts) };
+  });
+  const rest = await compare({ ...plan, contestants: await others() });
+  return [...measured(together), ...rest.slice(1)];
 }
 
 /** @param {Plan} plan @returns {Promise<Run[][]>} by contestant, by round */
@@ -113,29 +128,40 @@ async function measure({ contestants, rounds, seconds, connections, warmUp, tell
   for (let round = 0; round < rounds; round += 1) {
     const order = [...contestants.keys()];
     for (const at of round % 2 ? order.toReversed() : order) {
-      const run = await load(contestants[at], seconds, connections);
-      runs[at].push(run);
-      const perSecond = (run.requests / run.seconds).toFixed(0);
-      tell(`round ${round + 1}: ${contestants[at].name}, ${run.cpu.toFixed(1)} us, ${perSecond}/s`);
+      runs[at].push(await load(contestants[at], seconds, connections));
     }
+    const costs = contestants.map(({ name }, at) => `${name} ${runs[at][round].cpu.toFixed(0)}`);
+    tell(`round ${round + 1}, us: ${costs.join(", ")}`);
   }
   for (const contestant of contestants) await check(contestant);
   return runs;
 }
 
-/**
- * What one contestant costs against another one that is not the floor.
- * @param {Comparison} comparison
- * @param {string} name
- * @param {string} against
- */
-export function ratioOf(comparison, name, against) {
+/** @param {Comparison} comparison @param {string} name @param {string} against */
+function ratiosOf(comparison, name, against) {
   const [one, other] = [name, against].map((wanted) => {
     const found = comparison.find((measured) => measured.name === wanted);
     if (found === undefined) throw new Error(`${wanted} was not measured`);
-    return found.runs;
+    return found.starts;
   });
-  return figure(ratios(one, other));
+  return ratios(one, other);
+}
+
+/**
+ * What one contestant costs against another one that is measured in the same rounds.
+ * @param {Comparison} comparison @param {string} name @param {string} against
+ */
+export function ratioOf(comparison, name, against) {
+  return figureOf(ratiosOf(comparison, name, against));
+}
+
+/**
+ * The same start by start, for a reader.
+ * @param {Comparison} comparison @param {string} name @param {string} against
+ */
+export function startByStart(comparison, name, against) {
+  const told = ratiosOf(comparison, name, against).map((rounds) => median(rounds).toFixed(3));
+  return `${name} against ${against}, start by start: ${told.join(", ")}.`;
 }
 
 /**
@@ -215,6 +241,11 @@ export async function check(contestant) {
   await verify(answer);
 }
 
+/** How often a load is tried at most: a shared machine may stand still for most of one. */
+const ATTEMPTS = 5;
+/** Microseconds of CPU that a load takes at least: it is counted in steps of 10,000. */
+const LEAST = 100_000;
+
 /**
  * Loads one server, and tells what a request cost it.
  * @param {Contestant} contestant @param {number} seconds @param {number} connections
@@ -222,22 +253,25 @@ export async function check(contestant) {
  */
 export async function load(contestant, seconds, connections) {
   const { name, server, url, method, headers, body, tokens: make } = contestant;
-  const tokens = await make?.(connections * TOKENS_PER_CONNECTION);
-  const before = server.cpu();
-  const outcome = contestant.load
-    ? await contestant.load(seconds, connections)
-    : await runLoad({ url, method, headers, body, seconds, connections, tokens });
-  const cpu = (server.cpu() - before) / outcome.requests;
-  if (outcome.errors > 0 || outcome.requests === 0) {
-    throw new Error(`${name}: ${outcome.errors} errors in ${outcome.requests} requests`);
+  for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+    const tokens = await make?.(connections * TOKENS_PER_CONNECTION);
+    const before = server.cpu();
+    const outcome = contestant.load
+      ? await contestant.load(seconds, connections)
+      : await runLoad({ url, method, headers, body, seconds, connections, tokens });
+    const used = server.cpu() - before;
+    const { requests, errors, why = "" } = outcome;
+    if (errors > 0) throw new Error(`${name}: ${errors} errors in ${requests} requests: ${why}`);
+    if (requests > 0 && used >= LEAST) return { ...outcome, cpu: used / requests };
   }
-  return { ...outcome, cpu };
+  throw new Error(`${name} did next to nothing under load, ${ATTEMPTS} times`);
 }
 
-/** Round by round. @param {Run[]} runs @param {Run[]} floor */
-function ratios(runs, floor) {
-  if (runs.length !== floor.length) throw new Error("they were not measured in the same rounds");
-  return runs.map(({ cpu }, round) => cpu / floor[round].cpu);
+/** Round by round. @param {Run[][]} starts @param {Run[][]} floor */
+function ratios(starts, floor) {
+  const isSame = starts.length === floor.length && starts.every((runs, at) => runs.length === floor[at].length);
+  if (!isSame) throw new Error("they were not measured in the same rounds");
+  return starts.map((runs, start) => runs.map(({ cpu }, round) => cpu / floor[start][round].cpu));
 }
 
 /** @param {number[]} values */
@@ -253,17 +287,40 @@ const STUDENT = [12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23];
 const OF_A_MEDIAN = Math.sqrt(Math.PI / 2);
 
 /**
- * The median of several rounds with its noise. Two such medians differ by root two of one's standard error.
+ * The median of several rounds with its noise.
  * @param {number[]} values
  * @returns {Figure}
  */
 export function figure(values) {
-  const value = median(values);
-  const { length } = values;
+  return noisy(values, median(values), OF_A_MEDIAN);
+}
+
+/**
+ * The mean of the medians of several starts, of which each counts once: rounds of one process are no sample of others.
+ * @param {number[][]} starts
+ */
+function figureOf(starts) {
+  if (starts.length === 1) return figure(starts[0]);
+  const medians = starts.map(median);
+  return noisy(medians, mean(medians), 1);
+}
+
+/**
+ * Two such values differ by root two of one's standard error.
+ * @param {number[]} sample @param {number} value of it @param {number} efficiency its standard error against a mean's
+ * @returns {Figure}
+ */
+function noisy(sample, value, efficiency) {
+  const { length } = sample;
   // Nothing is a part of zero.
   if (length < 2 || value === 0) return { value, noise: null };
-  const mean = values.reduce((sum, one) => sum + one) / length;
-  const squares = values.reduce((sum, one) => sum + (one - mean) ** 2, 0);
-  const error = (OF_A_MEDIAN * Math.sqrt(squares / (length - 1))) / Math.sqrt(length);
+  const middle = mean(sample);
+  const variance = sample.reduce((sum, one) => sum + (one - middle) ** 2, 0) / (length - 1);
+  const error = efficiency * Math.sqrt(variance / length);
   return { value, noise: ((STUDENT[length - 2] ?? 2) * Math.SQRT2 * error) / Math.abs(value) };
+}
+
+/** @param {number[]} values */
+function mean(values) {
+  return values.reduce((sum, one) => sum + one, 0) / values.length;
 }

@@ -177,15 +177,15 @@ plots.
 **What is measured**: microseconds of CPU for a request, as the operating system accounts for them: user and system
 time of the server's process with all its threads over a run, divided by the requests of it. Requests a second
 are beside it, and wobble with whatever else the machine does; the load comes from the same machine. Each
-server is loaded alone, in turn, in several rounds whose order turns around each time, after a warm-up. A ratio
+server is loaded alone, in turn, in many short rounds whose order turns around each time, after a warm-up. A ratio
 is that to the floor of the same round; what is told is the median over the rounds. Before and after, an answer
 of each is verified by what did not make it: a token's signature against the published keys, its issuer and
 its audience. An answer that is an error ends the run.
 
 **Noise** is how far the median of another such run may lie from this one in 19 of 20 cases, from the spread of
-the rounds (Student's t, times root two for two runs). They are rounds of the same processes, so it is the noise
-of more such rounds: processes that are started anew may lie further apart. How far, two equal workers show in
-the section of client credentials, and a second run in every section that has had one.
+the rounds (Student's t, times root two for two runs). Processes of one program differ, too: what has a budget
+against a floor or a peer is started several times, of which each counts once. The rest is started once, so a second
+run may lie further from it than is said; its floor is another process than the one in the table.
 
 **The floors**, on the same workerd: \`hello\` answers five bytes; the sign floor reads the body, signs once with
 SubtleCrypto and answers 700 bytes; the object floor calls a Durable Object once, which compares and sets a row

@@ -22,3 +22,23 @@ export async function peers() {
   const modules = await Promise.all(names.map((name) => import(`./${name}`)));
   return modules.map(({ peer }) => peer);
 }
+
+/** How a peer is called in tables. @param {Peer} peer */
+export function described({ name, version, platform, note }) {
+  return { name: `${name} ${version} on ${platform}`, note };
+}
+
+/**
+ * Starts those that know a grant, one after another.
+ * @param {Peer[]} chosen
+ * @param {"clientCredentials" | "refresh"} grant
+ * @param {string} folder the beginning of the names of theirs
+ */
+export async function startPeers(chosen, grant, folder) {
+  const contestants = [];
+  for (const [index, peer] of chosen.entries()) {
+    const contestant = await peer[grant]?.(`${folder}-${index}`);
+    if (contestant) contestants.push({ ...contestant, ...described(peer) });
+  }
+  return contestants;
+}

@@ -13,8 +13,8 @@ import { figure, percent } from "../measure.js";
 import { TENANT, directory, startService, tokenForm } from "../ours.js";
 import { ROOT, cpuTimeOfThreads, listens } from "../servers.js";
 
-/** Fresh processes for each round that is asked for. */
-const PROCESSES = 3;
+/** Fresh processes of each kind. */
+const PROCESSES = 21;
 /** For what a server does once it listens, on no request's account. */
 const SETTLED = 300;
 /** Within it, the threads have gone to sleep, which is when the kernel accounts for them, and no line of the log is
@@ -63,7 +63,7 @@ export const section = {
   title: "Size, and the first token",
   async run(context) {
     const { folder, tell, quick } = context;
-    const processes = context.rounds * (quick ? 1 : PROCESSES);
+    const processes = quick ? 1 : PROCESSES;
     const sizes = MODULES.map((name) => {
       const wasm = readFileSync(join(ROOT, `pkg/wasm/${name}_bg.wasm`));
       // The program: Node's own zlib comes to some hundred bytes more.

@@ -3,10 +3,11 @@
 import { join } from "node:path";
 import { checkOf } from "../budgets.js";
 import { objectFloor } from "../floors.js";
-import { barsOf, budgetedFirst, compareBudgetedFirst, figuresOf, notesOf, tableOf } from "../measure.js";
+import { barsOf, budgetedFirst, compareBudgetedFirst, figuresOf, notesOf, startByStart, tableOf } from "../measure.js";
 import { ourSessions } from "../ours.js";
-import { peers } from "../peers/index.js";
-import { described } from "./tokens.js";
+import { peers, startPeers } from "../peers/index.js";
+
+const OURS = "ours, ES256";
 
 /** @type {import("../report.js").Section} */
 export const section = {
@@ -14,12 +15,15 @@ export const section = {
   title: "Refresh with rotation",
   async run(context) {
     const at = (/** @type {string} */ name) => join(context.folder, name);
-    const contestants = [await objectFloor(at("floor")), await ourSessions(at("ours"), "ours, ES256")];
-    for (const [index, peer] of (await peers()).entries()) {
-      const contestant = await peer.refresh?.(at(`peer-${index}`));
-      if (contestant) contestants.push({ ...contestant, ...described(peer) });
-    }
-    const comparison = await compareBudgetedFirst({ ...context, contestants }, 2);
+    const budgeted = async (/** @type {number} */ start) => [
+      await objectFloor(at(`floor-${start}`)),
+      await ourSessions(at(`ours-${start}`), OURS),
+    ];
+    const others = async () => [
+      await objectFloor(at("floor")),
+      ...(await startPeers(await peers(), "refresh", at("peer"))),
+    ];
+    const comparison = await compareBudgetedFirst(context, budgeted, others);
     return {
       title: section.title,
       how: budgetedFirst(context),
@@ -27,7 +31,7 @@ export const section = {
       checks: [checkOf("refresh", comparison[1].ratio)],
       plots: [barsOf("refresh", "CPU per refresh with rotation", comparison)],
       figures: figuresOf(comparison),
-      notes: notesOf(comparison),
+      notes: [...notesOf(comparison), startByStart(comparison, OURS, comparison[0].name)],
     };
   },
 };

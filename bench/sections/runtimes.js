@@ -12,8 +12,6 @@ import { ROOT, freePort, startProcess } from "../servers.js";
 
 /** @typedef {import("../measure.js").Contestant} Contestant */
 
-/** Three comparisons: more rounds of each would take too long. */
-const ROUNDS = 5;
 const FLOOR = "floor";
 const OURS = "edgemint serve";
 
@@ -48,18 +46,16 @@ export const section = {
   title: "`edgemint serve` on Node, Bun and Deno",
   async run(context) {
     const comparisons = [];
-    const rounds = Math.min(context.rounds, ROUNDS);
     for (const runtime of runtimes()) {
       const folder = join(context.folder, runtime.name);
       mkdirSync(folder);
       const contestants = [await startFloor(folder, runtime), await startOurs(folder, runtime)];
-      comparisons.push(await compare({ ...context, contestants, rounds }));
+      comparisons.push(await compare({ ...context, contestants }));
     }
     const caption = "An access token by client credentials, ES256, warm";
     const tables = comparisons.map((comparison) => tableOf(caption, comparison, "the runtime's floor"));
     return {
       title: section.title,
-      how: `${rounds} rounds of ${context.seconds} s, ${context.connections} connections`,
       tables: [{ ...tables[0], rows: tables.flatMap(({ rows }) => rows) }],
       checks: [],
       plots: [barsOf("runtimes", "CPU per token of `edgemint serve`", comparisons.flat())],

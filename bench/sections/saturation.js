@@ -15,6 +15,8 @@ const [BURST, WAVES] = [2000, 3];
 const PATIENCE = 60_000;
 /** How often what a single connection sees is measured, before the bursts and after them; seconds of each. */
 const [TIMES, SECONDS] = [3, 2];
+/** Seconds of load with each number of connections. */
+const LOADED = 5;
 /** What its median latency after the burst may be, to that before. */
 const RECOVERED = 1.25;
 
@@ -27,7 +29,7 @@ const RECOVERED = 1.25;
 export const section = {
   name: "saturation",
   title: "Past saturation",
-  async run({ folder, seconds, warmUp, quick, tell }) {
+  async run({ folder, warmUp, quick, tell }) {
     const contestant = await ourTokens(folder, "ours", "ES256");
     const { server, url, body = "" } = contestant;
     await check(contestant);
@@ -53,6 +55,7 @@ export const section = {
     };
 
     const outcomes = [];
+    const seconds = quick ? 1 : LOADED;
     for (const connections of CONNECTIONS) outcomes.push(await measure(connections, seconds));
     const before = await single();
     const burst = await burstOf(url, body, Math.min(BURST, Math.floor(mostFiles() / 2)));

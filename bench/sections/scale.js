@@ -179,8 +179,8 @@ async function measure(context, warm, contestants) {
 }
 
 /** @param {import("../report.js").Context} context */
-function shortened({ rounds, seconds }) {
-  return { rounds: Math.min(rounds, ROUNDS), seconds: Math.min(seconds, SECONDS) };
+function shortened({ rounds, quick }) {
+  return { rounds: Math.min(rounds, ROUNDS), seconds: quick ? 1 : SECONDS };
 }
 
 /** @param {Scale} sizes @param {Comparison} cached @param {Comparison} read */

@@ -32,7 +32,8 @@ pub(crate) enum Suite {
     Stores,
     /// The administration API held to pkg/openapi.json by schemathesis
     Openapi,
-    /// Instructions, allocations and crossings of a request, bytes of the modules: bench/bounds.json
+    /// Instructions, allocations and crossings of a request, bytes of the modules: bench/bounds.json; the
+    /// benchmark in its shortest form
     Counts,
     /// The npm package: what it holds, and used after installation
     Package,
@@ -176,6 +177,7 @@ impl Suite {
                 node("tests/openapi/*.test.js")
             }
             Self::Counts => {
+                setup::bench()?;
                 counts::prepare()?;
                 node("tests/counts/*.test.js")
             }
