@@ -53,12 +53,13 @@ let failed = false;
 for (const name of options.sections) {
   try {
     const first = await run(name, "first");
+    // What the second run may fail at is no reason to lose the first one's figures.
+    if (options.repeat) await write(name, first);
     const results = options.repeat ? repeated(first, await run(name, "second")) : first;
     tellResults(results);
     found[name] = results;
     failed ||= !options.quick && results.checks.some(({ ok }) => !ok);
-    // After each section: whatever stops a later one, this one's figures are kept.
-    if (out !== undefined) await writeReport(out, { [name]: results }, SECTIONS);
+    await write(name, results);
   } catch (error) {
     console.error(`\n${name} failed:`, error);
     failed = true;
@@ -66,6 +67,14 @@ for (const name of options.sections) {
 }
 if (options.json) console.log(JSON.stringify(found));
 process.exit(failed ? 1 : 0);
+
+/**
+ * After each section: whatever stops a later one, this one's figures are kept.
+ * @param {string} name @param {import("./report.js").Results} results
+ */
+async function write(name, results) {
+  if (out !== undefined) await writeReport(out, { [name]: results }, SECTIONS);
+}
 
 /** @param {string} name @param {string} which */
 async function run(name, which) {

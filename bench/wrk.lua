@@ -43,11 +43,11 @@ end
 function done(summary, latency)
   local e = summary.errors
   print(string.format(
-    '{"requests":%d,"seconds":%f,"bytes":%d,"errors":%d,' ..
+    '{"requests":%d,"seconds":%f,"bytes":%d,"errors":%d,"cut":%d,' ..
     '"why":"%d to connect, %d to read, %d to write, %d of status, %d of time",' ..
     '"median":%d,"p90":%d,"p99":%d}',
     summary.requests, summary.duration / 1e6, summary.bytes,
-    e.connect + e.read + e.write + e.status + e.timeout,
+    e.connect + e.read + e.write + e.status + e.timeout, e.read,
     e.connect, e.read, e.write, e.status, e.timeout,
     latency:percentile(50), latency:percentile(90), latency:percentile(99)))
 end

@@ -1,0 +1,70 @@
+// What a measurement takes for its own fault, for the server's and for the machine's.
+
+import assert from "node:assert/strict";
+import test from "node:test";
+import { load } from "../../bench/measure.js";
+
+/** More than a second of it. */
+const STANDSTILL = 1100;
+const LATENCY = { seconds: 1, bytes: 1, median: 1, p90: 1, p99: 1 };
+const SERVED = { ...LATENCY, requests: 1000, errors: 0 };
+const CUT = { ...LATENCY, requests: 1000, errors: 32, cut: 32 };
+const REFUSED = { ...LATENCY, requests: 1000, errors: 32, why: "32 of status" };
+
+/** Nothing of this process goes on meanwhile. @param {number} milliseconds */
+const standStill = (milliseconds) =>
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+
+/**
+ * Loads a server that these loads are all that is known of, in half a second of its CPU each.
+ * @param {{ pause: number, outcome: import("../../bench/load.js").Outcome }[]} loads
+ */
+async function loaded(loads) {
+  let cpu = 0;
+  /** @type {string[]} */
+  const told = [];
+  const left = loads.slice();
+  const server = { origin: "", pid: 0, memory: () => 0, cpu: () => cpu, stop: async () => {} };
+  const run = await load(
+    {
+      name: "ours",
+      server,
+      url: "",
+      verify: async () => {},
+      load: async () => {
+        const { pause, outcome } = left.shift() ?? assert.fail("it was loaded once too often");
+        standStill(pause);
+        cpu += 500_000;
+        return outcome;
+      },
+    },
+    1,
+    32,
+    (line) => told.push(line),
+  );
+  assert.equal(left.length, 0, "fewer loads than there are");
+  return { run, told };
+}
+
+test("connections that a server closed while the machine stood still are no errors, and the load is repeated", async () => {
+  const { run, told } = await loaded([
+    { pause: STANDSTILL, outcome: CUT },
+    { pause: 0, outcome: SERVED },
+  ]);
+  assert.equal(run.cpu, 500);
+  assert.equal(told.length, 1);
+  assert.match(told[0], /^ours again: .*the machine stood still for \d{4,} ms, 32 connections were closed$/);
+});
+
+test("connections that a server closed on a machine that went on are errors", async () => {
+  await assert.rejects(loaded([{ pause: 0, outcome: CUT }]), /32 errors in 1000 requests/);
+});
+
+test("an answer that is an error is one, whether or not the machine stood still", async () => {
+  await assert.rejects(loaded([{ pause: STANDSTILL, outcome: REFUSED }]), /32 errors in 1000 requests: 32 of status/);
+});
+
+test("a load that nothing is wrong with counts, though the machine stood still in it", async () => {
+  const { told } = await loaded([{ pause: STANDSTILL, outcome: SERVED }]);
+  assert.deepEqual(told, []);
+});
