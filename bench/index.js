@@ -1,7 +1,7 @@
 // Measures the service, against the least that could do the same and against what other people made, and
 // writes docs/benchmarks.md. Fails if a budget of budgets.js is missed.
 //
-//   node bench/index.js [--only SECTION]... [--rounds 12] [--seconds 1] [--connections 32] [--repeat]
+//   node bench/index.js [--only SECTION]... [--rounds 4] [--seconds 4] [--connections 32] [--repeat]
 //                       [--quick] [--out docs] [--json]
 //
 // Scale, saturation, soak and cold have numbers of their own in place of rounds or seconds, or at most so many.
@@ -117,7 +117,7 @@ function readOptions() {
   const { only, quick, repeat, json } = values;
   const unknown = only.find((name) => !SECTIONS.includes(name));
   if (unknown !== undefined) throw new RangeError(`no section ${unknown}: ${SECTIONS.join(", ")}`);
-  const asked = [values.rounds ?? (quick ? 1 : 12), values.seconds ?? 1, values.connections];
+  const asked = [values.rounds ?? (quick ? 1 : 4), values.seconds ?? (quick ? 1 : 4), values.connections];
   const [rounds, seconds, connections] = asked.map(Number);
   if (![rounds, seconds, connections].every((number) => Number.isInteger(number) && number > 0)) {
     throw new RangeError("rounds, seconds and connections are whole numbers above zero");

@@ -1,10 +1,9 @@
-// What requests cost on servers that are compared with one another: each loaded alone, in turn, in many short
-// rounds, so that whatever else the machine does meets all of them. The figure is the CPU time of the server's
-// process by the operating system's account; the first contestant is the floor.
+// What requests cost on servers that are compared with one another: each loaded alone, in turn, in several rounds,
+// so that whatever else the machine does meets all of them. The figure is the CPU time of the server's process by
+// the operating system's account; the first contestant is the floor.
 //
-// A shared machine's speed changes by a third within a tenth of a second as well as within ten: so what makes a
-// median good is how many rounds there are, and not how long they take. In a second, what is under way at its end,
-// and is paid for but not counted, is a hundredth of the requests.
+// V8 collects all of a worker's garbage once in some 20,000 requests, every two seconds of load, and a second with
+// that in it costs a third more than one without: so a round takes several seconds.
 
 import { headersOf, runLoad } from "./load.js";
 
