@@ -4,7 +4,7 @@
 //   node bench/index.js [--only SECTION]... [--rounds 4] [--seconds 4] [--connections 32] [--repeat]
 //                       [--quick] [--out docs] [--json]
 //
-// Scale, saturation, soak and cold have numbers of their own in place of rounds or seconds, or at most so many.
+// Saturation, soak and cold have numbers of their own in place of rounds and seconds.
 //
 // --only runs these sections; the report keeps what it knows of the others. --repeat runs each twice, and
 // holds the difference against the noise that the first run states. --quick tries whether everything works:
@@ -69,7 +69,7 @@ if (options.json) console.log(JSON.stringify(found));
 process.exit(failed ? 1 : 0);
 
 /**
- * After each section: whatever stops a later one, this one's figures are kept.
+ * At once: whatever stops a later run, these figures are kept.
  * @param {string} name @param {import("./report.js").Results} results
  */
 async function write(name, results) {

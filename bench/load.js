@@ -24,7 +24,8 @@ import { fileURLToPath } from "node:url";
  * @property {number} seconds
  * @property {number} bytes received, headers included where wrk counts
  * @property {number} errors
- * @property {number} [cut] of these: answers that did not come, since the server closed the connection
+ * @property {number} [cut] of these, where wrk counts: answers that could not be read to their end, for the most part
+ * since the server closed the connection
  * @property {string} [why] how many of which kind, where wrk counts
  * @property {number} median latency in microseconds; so are the other two
  * @property {number} p90

@@ -177,11 +177,12 @@ plots.
 **What is measured**: microseconds of CPU for a request, as the operating system accounts for them: user and system
 time of the server's process with all its threads over a run, divided by the requests of it. Requests a second
 are beside it, and wobble with whatever else the machine does; the load comes from the same machine. Each
-server is loaded alone, in turn, in rounds whose order turns around each time, after a warm-up. A round is long
-enough for V8's full collections, of which there is one every second or two, and which cost a third of it. A ratio
+server is loaded alone, in turn, in rounds whose order turns around each time, after a warm-up. Rounds of several
+seconds hold several of V8's full collections: a second with one in it costs a third more than one without. A ratio
 is that to the floor of the same round; what is told is the median over the rounds. Before and after, an answer
 of each is verified by what did not make it: a token's signature against the published keys, its issuer and
-its audience. An answer that is an error ends the run.
+its audience. An answer that is an error ends the run. A load is repeated if nothing failed but connections that
+the server closed after this machine had stood still.
 
 **Noise** is how far the median of another such run may lie from this one in 19 of 20 cases, from the spread of
 the rounds (Student's t, times root two for two runs). Processes of one program differ, too: what has a budget

@@ -43,8 +43,9 @@ end
 function done(summary, latency)
   local e = summary.errors
   print(string.format(
-    '{"requests":%d,"seconds":%f,"bytes":%d,"refused":%d,"errors":%d,"median":%d,"p90":%d,"p99":%d}',
+    '{"requests":%d,"seconds":%f,"bytes":%d,"refused":%d,"errors":%d,"cut":%d,' ..
+    '"median":%d,"p90":%d,"p99":%d}',
     summary.requests, summary.duration / 1e6, summary.bytes, e.status,
-    e.connect + e.read + e.write + e.timeout,
+    e.connect + e.read + e.write + e.timeout, e.read,
     latency:percentile(50), latency:percentile(90), latency:percentile(99)))
 end

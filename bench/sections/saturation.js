@@ -33,7 +33,7 @@ export const section = {
     const contestant = await ourTokens(folder, "ours", "ES256");
     const { server, url, body = "" } = contestant;
     await check(contestant);
-    await load(contestant, warmUp, 32);
+    await load(contestant, warmUp, 32, tell);
 
     /** @param {number} connections @param {number} seconds @returns {Promise<Outcome>} */
     const measure = async (connections, seconds) => {

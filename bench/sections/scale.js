@@ -25,8 +25,6 @@ const WHOLE = {
 };
 /** @type {Scale} */
 const QUICK = { ...WHOLE, applications: [1, 1000, 20_000], tenants: [1, 100, 500], beyond: 300 };
-/** Many comparisons: each is shorter. */
-const [ROUNDS, SECONDS] = [5, 2];
 /** Seconds, once the server is warm: for what one contestant alone needs. */
 const WARM_UP = 1;
 /** What all are held against. */
@@ -65,9 +63,7 @@ export const section = {
     try {
       const measured = await measureAll(context, scale, directories, { small, large, forgetful });
       const notes = [`${made}, by the administration itself, in ${count(wanted(scale).length)} tenants.`];
-      const { rounds, seconds } = shortened(context);
-      const how = `${rounds} rounds of ${seconds} s, ${context.connections} connections`;
-      return { ...resultsOf(scale, measured, [...notes, ...NOTES]), how };
+      return resultsOf(scale, measured, [...notes, ...NOTES]);
     } finally {
       for (const server of [small, large, forgetful, kv]) await server.stop();
     }
@@ -170,17 +166,12 @@ function wanted({ applications, tenants, roles }) {
  * @param {import("../measure.js").Contestant[]} contestants
  */
 async function measure(context, warm, contestants) {
-  const { warmUp, connections } = context;
+  const { warmUp, connections, tell } = context;
   for (const one of contestants) {
-    if (warmUp > 0 && !warm.has(one.server)) await load(one, warmUp, connections);
+    if (warmUp > 0 && !warm.has(one.server)) await load(one, warmUp, connections, tell);
     warm.add(one.server);
   }
-  return compare({ ...context, contestants, ...shortened(context), warmUp: WARM_UP, keep: true });
-}
-
-/** @param {import("../report.js").Context} context */
-function shortened({ rounds, quick }) {
-  return { rounds: Math.min(rounds, ROUNDS), seconds: quick ? 1 : SECONDS };
+  return compare({ ...context, contestants, warmUp: WARM_UP, keep: true });
 }
 
 /** @param {Scale} sizes @param {Comparison} cached @param {Comparison} read */
