@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 export const run = promisify(execFile);
 export const root = fileURLToPath(new URL("../", import.meta.url));
 
-/** Packs it, and installs the tarball without a network: what it depends on is in npm's cache. */
+/** Packs it, and installs the tarball. What npm knows of what that depends on is in its cache, or is asked for. */
 export async function installPackage() {
   const folder = await mkdtemp(join(tmpdir(), "edgemint-package-"));
   const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", folder], {
@@ -21,7 +21,7 @@ export async function installPackage() {
   const [{ filename, files }] = Array.isArray(packed) ? packed : Object.values(packed);
   const tarball = join(folder, filename);
   await writeFile(join(folder, "package.json"), '{ "private": true, "type": "module" }');
-  await run("npm", ["install", "--offline", "--no-audit", "--no-fund", tarball], { cwd: folder });
+  await run("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", tarball], { cwd: folder });
   return {
     /** The project's. */
     folder,
