@@ -1,10 +1,11 @@
 // Measures the service, against the least that could do the same and against what other people made, and
 // writes docs/benchmarks.md. Fails if a budget of budgets.js is missed.
 //
-//   node bench/index.js [--only SECTION]... [--rounds 4] [--seconds 4] [--connections 32] [--repeat]
+//   node bench/index.js [--only SECTION]... [--rounds N] [--seconds N] [--connections 32] [--repeat]
 //                       [--quick] [--out docs] [--json]
 //
-// Saturation, soak and cold have numbers of their own in place of rounds and seconds.
+// The rounds are ROUNDS below, or a section's own. Saturation, soak and cold have numbers of their own in place
+// of rounds and seconds.
 //
 // --only runs these sections; the report keeps what it knows of the others. --repeat runs each twice, and
 // holds the difference against the noise that the first run states. --quick tries whether everything works:
@@ -29,6 +30,9 @@ const SECTIONS = [
   "cold",
   "counts",
 ];
+/** The rounds of a section that has none of its own, and those of a try. */
+const ROUNDS = { rounds: 4, seconds: 4 };
+const QUICK = { rounds: 1, seconds: 1 };
 /** V8 optimises a wasm function after some ten thousand calls: a warm worker has had them. */
 const WARM_UP_SECONDS = 12;
 
@@ -46,7 +50,6 @@ endWithParent();
 const where = machine();
 console.log(where);
 const { out } = options;
-console.log(how());
 /** @type {Record<string, import("./report.js").Results>} */
 const found = {};
 let failed = false;
@@ -80,25 +83,22 @@ async function write(name, results) {
 async function run(name, which) {
   /** @type {{ section: import("./report.js").Section }} */
   const { section } = await import(`./sections/${name}.js`);
-  console.log(`\n# ${section.title}${options.repeat ? `, ${which} run` : ""}`);
-  const { rounds, seconds, connections, warmUp, quick } = options;
+  const { connections, warmUp, quick } = options;
+  const { rounds, seconds } = { ...ROUNDS, ...section.rounds, ...(quick ? QUICK : {}), ...options.asked };
+  const how = `${rounds} rounds of ${seconds} s, ${connections} connections`;
+  console.log(`\n# ${section.title}${options.repeat ? `, ${which} run` : ""}: ${how}`);
   const own = join(folder, `${name}-${which}`);
   mkdirSync(own);
   const tell = (/** @type {string} */ line) => console.log(`  ${line}`);
   const day = new Date().toISOString().slice(0, 10);
   try {
     const results = await section.run({ folder: own, rounds, seconds, connections, warmUp, quick, tell });
-    return { day, machine: where, how: how(), ...results };
+    return { day, machine: where, how, ...results };
   } finally {
     // Whatever it failed at: the next one has the machine to itself.
     await stopAll();
     remove(own);
   }
-}
-
-function how() {
-  const { rounds, seconds, connections } = options;
-  return `${rounds} rounds of ${seconds} s, ${connections} connections`;
 }
 
 function readOptions() {
@@ -117,15 +117,19 @@ function readOptions() {
   const { only, quick, repeat, json } = values;
   const unknown = only.find((name) => !SECTIONS.includes(name));
   if (unknown !== undefined) throw new RangeError(`no section ${unknown}: ${SECTIONS.join(", ")}`);
-  const asked = [values.rounds ?? (quick ? 1 : 4), values.seconds ?? (quick ? 1 : 4), values.connections];
-  const [rounds, seconds, connections] = asked.map(Number);
-  if (![rounds, seconds, connections].every((number) => Number.isInteger(number) && number > 0)) {
+  /** Those that are given. @type {{ rounds?: number, seconds?: number }} */
+  const asked = {};
+  for (const name of /** @type {const} */ (["rounds", "seconds"])) {
+    const given = values[name];
+    if (given !== undefined) asked[name] = Number(given);
+  }
+  const connections = Number(values.connections);
+  if (![...Object.values(asked), connections].every((number) => Number.isInteger(number) && number > 0)) {
     throw new RangeError("rounds, seconds and connections are whole numbers above zero");
   }
   return {
     sections: SECTIONS.filter((name) => only.includes(name)),
-    rounds,
-    seconds,
+    asked,
     connections,
     warmUp: quick ? 1 : WARM_UP_SECONDS,
     repeat,

@@ -48,6 +48,7 @@ const tenantsInTurns = (clients) => ({ tenant: "tenant-{}", clients });
 export const section = {
   name: "scale",
   title: "From one application to a million",
+  rounds: { rounds: 8, seconds: 3 },
   async run(context) {
     const { folder, tell, quick } = context;
     const scale = quick ? QUICK : WHOLE;
