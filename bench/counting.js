@@ -43,7 +43,7 @@ const hook = createHook({
     if (type === "PROMISE") border.promises += 1;
   },
 });
-// There is a line for each token, as in production. Nobody reads it here.
+// A line for each token: nothing here waits for more of them, as the context of a Worker would.
 const { log: print } = console;
 console.log = () => {};
 

@@ -3,7 +3,7 @@
 // the operating system's account; the first contestant is the floor.
 //
 // V8 collects all of a worker's garbage once in some 20,000 requests, every two seconds of load, and a second with
-// that in it costs a third more than one without: so a round takes several seconds.
+// that in it costs a third more than one without: so a round takes several seconds, unless a section says why not.
 
 import { headersOf, runLoad } from "./load.js";
 

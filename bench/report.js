@@ -178,9 +178,10 @@ plots.
 **What is measured**: microseconds of CPU for a request, as the operating system accounts for them: user and system
 time of the server's process with all its threads over a run, divided by the requests of it. Requests a second
 are beside it, and wobble with whatever else the machine does; the load comes from the same machine. Each
-server is loaded alone, in turn, in rounds whose order turns around each time, after a warm-up. Most rounds hold
-several of V8's full collections: a second with one in it costs a third more than one without. A ratio
-is that to the floor of the same round; what is told is the median over the rounds. Before and after, an answer
+server is loaded alone, in turn, in rounds whose order turns around each time, after a warm-up. Rounds of
+cheap requests hold one or more of V8's full collections: a second with one in it costs a third more than one
+without. A ratio is that to the floor of the same round; what is told is the median over the rounds, and of what is
+started several times the mean of its starts' medians. Before and after, an answer
 of each is verified by what did not make it: a token's signature against the published keys, its issuer and
 its audience. An answer that is an error ends the run. A load is repeated if nothing failed but connections that
 the server closed after this machine had stood still.

@@ -10,7 +10,8 @@ export interface AnalyticsDataset {
   writeDataPoint(point: { indexes: string[]; blobs: string[]; doubles: number[] }): void;
 }
 
-/** Prints an event as a line of JSON, `{"edgemint": {...}}`; a failure as an error. The default. */
+/** Prints an event as a line of JSON, `{"edgemint": {...}}`; a failure as an error. The default,
+ * where several access tokens may share a line. */
 export declare function logSink(event: IssuerEvent): void;
 
 /**

@@ -1,8 +1,8 @@
 // What the stores on SQL databases have in common: one table, and when its expired rows are deleted.
 //
 // Whether a record has expired is asked by the caller's clock, not the database's. It is the clock by which
-// its expiry was set, and by which the engine judges what the record is for: by another that is ahead, the
-// mark of a used assertion would be gone while the assertion itself still counts.
+// its expiry was set, and by which the engine judges what the record is for: by another that is ahead, a
+// session would be gone before its time.
 
 export { check } from "./names.js";
 

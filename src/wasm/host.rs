@@ -20,7 +20,7 @@ use crate::{Host, UnixTime};
 
 #[wasm_bindgen]
 extern "C" {
-    /// What JavaScript provides: see `pkg/driver.js`. An operation must not call back into wasm
+    /// What JavaScript provides: see `pkg/host.js`. An operation must not call back into wasm
     /// before it has returned, and must not throw.
     pub type JsHost;
 

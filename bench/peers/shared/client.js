@@ -11,7 +11,7 @@ export const ROLES = ["Orders.Read.All", "Orders.Write.All"];
 export const SCOPES = ["Orders.Read", "Orders.Write"];
 const FORM = { "content-type": "application/x-www-form-urlencoded" };
 
-/** A client with a secret as long as ours, new in each run. */
+/** A client with a secret about as long as ours, new in each run. */
 export function newClient() {
   return { id: randomUUID(), secret: `ems_${randomBytes(36).toString("base64url")}` };
 }
