@@ -86,7 +86,7 @@ async function run(name, which) {
   const { connections, warmUp, quick } = options;
   const { rounds, seconds } = { ...ROUNDS, ...section.rounds, ...(quick ? QUICK : {}), ...options.asked };
   const how = `${rounds} rounds of ${seconds} s, ${connections} connections`;
-  console.log(`\n# ${section.title}${options.repeat ? `, ${which} run` : ""}: ${how}`);
+  console.log(`\n# ${section.title}${options.repeat ? `, ${which} run` : ""}`);
   const own = join(folder, `${name}-${which}`);
   mkdirSync(own);
   const tell = (/** @type {string} */ line) => console.log(`  ${line}`);

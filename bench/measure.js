@@ -112,8 +112,34 @@ export async function compareBudgetedFirst(plan, budgeted, others) {
   const together = each[0].map(({ name, note }, at) => {
     return { name, note, starts: each.flatMap((comparison) => comparison[at].starts) };
   });
-  const rest = await compare({ ...plan, contestants: await others() });
-  return [...measured(together), ...rest.slice(1)];
+  const several = measured(together);
+  const [, ...rest] = await compare({ ...plan, contestants: await others() });
+  return [...several, ...rest.map((one) => startedOnce(one, several))];
+}
+
+/**
+ * What was started once, with noise that allows for another start: by how far those of what was started several
+ * times lie apart.
+ * @param {Measured} one @param {Comparison} several the floor first
+ * @returns {Measured}
+ */
+export function startedOnce(one, several) {
+  const [floor, ...others] = several;
+  const apart = (/** @type {(measured: Measured) => number[][]} */ of, /** @type {Measured[]} */ among) => {
+    const deviations = among.flatMap((measured) => {
+      const medians = of(measured).map(median);
+      return medians.map((value) => value / mean(medians) - 1);
+    });
+    const freedom = deviations.length - among.length;
+    const squares = deviations.reduce((sum, value) => sum + value ** 2, 0);
+    return freedom > 0 ? studentOf(freedom) * Math.SQRT2 * Math.sqrt(squares / freedom) : 0;
+  };
+  const wider = (/** @type {Figure} */ { value, noise }, /** @type {number} */ least) => ({ value, noise: noise && Math.max(noise, least) });
+  return {
+    ...one,
+    cpu: wider(one.cpu, apart(({ starts }) => starts.map((runs) => runs.map(({ cpu }) => cpu)), several)),
+    ratio: wider(one.ratio, apart(({ starts }) => ratios(starts, floor.starts), others)),
+  };
 }
 
 /** @param {Plan} plan @returns {Promise<Run[][]>} by contestant, by round */
@@ -345,8 +371,11 @@ function noisy(sample, value, efficiency) {
   const middle = mean(sample);
   const variance = sample.reduce((sum, one) => sum + (one - middle) ** 2, 0) / (length - 1);
   const error = efficiency * Math.sqrt(variance / length);
-  return { value, noise: ((STUDENT[length - 2] ?? 2) * Math.SQRT2 * error) / Math.abs(value) };
+  return { value, noise: (studentOf(length - 1) * Math.SQRT2 * error) / Math.abs(value) };
 }
+
+/** @param {number} freedom its degrees, at least one */
+const studentOf = (freedom) => STUDENT[freedom - 1] ?? 2;
 
 /** @param {number[]} values */
 function mean(values) {

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import test from "node:test";
-import { load } from "../../bench/measure.js";
+import { load, startedOnce } from "../../bench/measure.js";
 
 /** Milliseconds: more than the two seconds that count as one. */
 const STANDSTILL = 2200;
@@ -78,4 +78,49 @@ test("an answer that is an error is one, whether or not the machine stood still"
 test("a load that nothing is wrong with counts, though the machine stood still in it", async () => {
   const { told } = await loaded([{ pause: STANDSTILL, outcome: SERVED }]);
   assert.deepEqual(told, []);
+});
+
+/**
+ * What a contestant cost, by start and by round.
+ * @param {number[][]} starts microseconds
+ * @param {number} [noise] that its rounds tell
+ * @returns {import("../../bench/measure.js").Measured}
+ */
+function cost(starts, noise = 0.01) {
+  const figure = { value: 1, noise };
+  const runs = starts.map((rounds) => rounds.map((cpu) => ({ ...SERVED, cpu })));
+  return { name: "", cpu: figure, ratio: figure, perSecond: 1, latency: 1, starts: runs };
+}
+
+test("what was started once has at least the noise of starts that lie apart", () => {
+  const floor = cost([
+    [100, 100],
+    [100, 100],
+  ]);
+  // A tenth to either side of their mean: a deviation of 0.1414 with one degree of freedom, Student's t 12.71.
+  const several = [
+    floor,
+    cost([
+      [90, 90],
+      [110, 110],
+    ]),
+  ];
+  const { cpu, ratio } = startedOnce(cost([[100, 100]]), several);
+  assert.ok(Math.abs(Number(ratio.noise) - 12.71 * 2 * 0.1) < 1e-9, `${ratio.noise}`);
+  // The floor's own starts count here, too: two degrees of freedom.
+  assert.ok(Math.abs(Number(cpu.noise) - 4.3 * Math.SQRT2 * 0.1) < 1e-9, `${cpu.noise}`);
+});
+
+test("what was started once keeps the noise of its rounds where that is more, or none is known", () => {
+  const starts = [
+    [100, 100],
+    [101, 101],
+    [99, 99],
+  ];
+  const several = [cost(starts), cost(starts)];
+  assert.equal(startedOnce(cost([[80, 120]], 0.5), several).ratio.noise, 0.5);
+  const single = { ...cost([[100]]), ratio: { value: 1, noise: null } };
+  assert.equal(startedOnce(single, several).ratio.noise, null);
+  // With --quick, nothing is known of starts.
+  assert.equal(startedOnce(cost([[100]]), [cost([[100]]), cost([[100]])]).ratio.noise, 0.01);
 });
