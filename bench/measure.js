@@ -119,27 +119,20 @@ export async function compareBudgetedFirst(plan, budgeted, others) {
 
 /**
  * What was started once, with noise that allows for another start: by how far those of what was started several
- * times lie apart.
+ * times lie apart. Its ratios share the floor of their start, so they tell no more degrees of freedom than one does.
  * @param {Measured} one @param {Comparison} several the floor first
  * @returns {Measured}
  */
-export function startedOnce(one, several) {
-  const [floor, ...others] = several;
-  const apart = (/** @type {(measured: Measured) => number[][]} */ of, /** @type {Measured[]} */ among) => {
-    const deviations = among.flatMap((measured) => {
-      const medians = of(measured).map(median);
-      return medians.map((value) => value / mean(medians) - 1);
-    });
-    const freedom = deviations.length - among.length;
-    const squares = deviations.reduce((sum, value) => sum + value ** 2, 0);
-    return freedom > 0 ? studentOf(freedom) * Math.SQRT2 * Math.sqrt(squares / freedom) : 0;
-  };
-  const wider = (/** @type {Figure} */ { value, noise }, /** @type {number} */ least) => ({ value, noise: noise && Math.max(noise, least) });
-  return {
-    ...one,
-    cpu: wider(one.cpu, apart(({ starts }) => starts.map((runs) => runs.map(({ cpu }) => cpu)), several)),
-    ratio: wider(one.ratio, apart(({ starts }) => ratios(starts, floor.starts), others)),
-  };
+export function startedOnce(one, [floor, ...others]) {
+  const freedom = floor.starts.length - 1;
+  const { value, noise } = one.ratio;
+  if (freedom === 0 || noise === null) return one;
+  const squares = others.flatMap(({ starts }) => {
+    const medians = ratios(starts, floor.starts).map(median);
+    return medians.map((ratio) => (ratio / mean(medians) - 1) ** 2);
+  });
+  const deviation = Math.sqrt(mean(squares) * (floor.starts.length / freedom));
+  return { ...one, ratio: { value, noise: Math.max(noise, studentOf(freedom) * Math.SQRT2 * deviation) } };
 }
 
 /** @param {Plan} plan @returns {Promise<Run[][]>} by contestant, by round */
@@ -336,7 +329,9 @@ export function median(values) {
 }
 
 /** Student's t for 95 % by degrees of freedom, from one; 2 is near enough behind these. */
-const STUDENT = [12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23];
+const STUDENT = [
+  12.71, 4.3, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23, 2.2, 2.18, 2.16, 2.14, 2.13, 2.12, 2.11, 2.1, 2.09, 2.09,
+];
 /** A median's standard error against a mean's, for values that are spread normally. */
 const OF_A_MEDIAN = Math.sqrt(Math.PI / 2);
 
@@ -378,6 +373,6 @@ function noisy(sample, value, efficiency) {
 const studentOf = (freedom) => STUDENT[freedom - 1] ?? 2;
 
 /** @param {number[]} values */
-function mean(values) {
+export function mean(values) {
   return values.reduce((sum, one) => sum + one, 0) / values.length;
 }

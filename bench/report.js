@@ -188,9 +188,10 @@ the server closed after this machine had stood still.
 
 **Noise** is how far the median of another such run may lie from this one in 19 of 20 cases, from the spread of
 the rounds (Student's t, times root two for two runs). Processes of one program differ, too: what has a budget
-against a floor or a peer is started several times, of which each counts once, and what is beside it once, with at
-least the noise by which those starts lie apart. In the other sections everything is started once, so a second run
-may lie further from it than is said.
+against a floor or a peer is started several times, of which each counts once. What is beside it is started once,
+with a floor of its own that is another process than the one in the table, and has at least the noise by which those
+starts lie apart. Ratios between two of these, and all of the other sections but \`cold\`, are by their rounds alone, so
+a second run may lie further from them than is said.
 
 **The floors**, on the same workerd: \`hello\` answers five bytes; the sign floor reads the body, signs once with
 SubtleCrypto and answers 700 bytes; the object floor calls a Durable Object once, which compares and sets a row

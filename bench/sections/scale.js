@@ -48,6 +48,7 @@ const tenantsInTurns = (clients) => ({ tenant: "tenant-{}", clients });
 export const section = {
   name: "scale",
   title: "From one application to a million",
+  // Four told a noise of 40 %.
   rounds: { rounds: 8, seconds: 3 },
   async run(context) {
     const { folder, tell, quick } = context;
