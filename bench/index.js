@@ -15,6 +15,7 @@ import { mkdirSync, mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { endWithParent, machine } from "./machine.js";
+import { inRounds } from "./measure.js";
 import { repeated, tellResults, writeReport } from "./report.js";
 import { MEMORY, ROOT, remove, stopAll } from "./servers.js";
 
@@ -85,7 +86,7 @@ async function run(name, which) {
   const { section } = await import(`./sections/${name}.js`);
   const { connections, warmUp, quick } = options;
   const { rounds, seconds } = { ...ROUNDS, ...section.rounds, ...(quick ? QUICK : {}), ...options.asked };
-  const how = `${rounds} rounds of ${seconds} s, ${connections} connections`;
+  const how = inRounds({ rounds, seconds, connections });
   console.log(`\n# ${section.title}${options.repeat ? `, ${which} run` : ""}`);
   const own = join(folder, `${name}-${which}`);
   mkdirSync(own);

@@ -60,8 +60,11 @@ const STARTS = 6;
 const startsOf = ({ rounds }) => (rounds > 1 ? STARTS : 1);
 
 /** How it is measured, for the report. @param {Pick<Plan, "rounds" | "seconds" | "connections">} plan */
-export const budgetedFirst = ({ rounds, seconds, connections }) =>
-  `${rounds} rounds of ${seconds} s, ${connections} connections; what has a budget: ${startsOf({ rounds })} starts`;
+export const inRounds = ({ rounds, seconds, connections }) =>
+  `${rounds} rounds of ${seconds} s, ${connections} connections`;
+
+/** The same of `compareBudgetedFirst`. @param {Pick<Plan, "rounds" | "seconds" | "connections">} plan */
+export const budgetedFirst = (plan) => `${inRounds(plan)}; what has a budget: ${startsOf(plan)} starts`;
 
 /**
  * Warms every contestant up, loads each once in every round, in an order that turns around from round to
@@ -127,11 +130,11 @@ export function startedOnce(one, [floor, ...others]) {
   const freedom = floor.starts.length - 1;
   const { value, noise } = one.ratio;
   if (freedom === 0 || noise === null) return one;
-  const squares = others.flatMap(({ starts }) => {
+  const variances = others.map(({ starts }) => {
     const medians = ratios(starts, floor.starts).map(median);
-    return medians.map((ratio) => (ratio / mean(medians) - 1) ** 2);
+    return variance(medians) / mean(medians) ** 2;
   });
-  const deviation = Math.sqrt(mean(squares) * (floor.starts.length / freedom));
+  const deviation = Math.sqrt(mean(variances));
   return { ...one, ratio: { value, noise: Math.max(noise, studentOf(freedom) * Math.SQRT2 * deviation) } };
 }
 
@@ -363,14 +366,18 @@ function noisy(sample, value, efficiency) {
   const { length } = sample;
   // Nothing is a part of zero.
   if (length < 2 || value === 0) return { value, noise: null };
-  const middle = mean(sample);
-  const variance = sample.reduce((sum, one) => sum + (one - middle) ** 2, 0) / (length - 1);
-  const error = efficiency * Math.sqrt(variance / length);
+  const error = efficiency * Math.sqrt(variance(sample) / length);
   return { value, noise: (studentOf(length - 1) * Math.SQRT2 * error) / Math.abs(value) };
 }
 
 /** @param {number} freedom its degrees, at least one */
 const studentOf = (freedom) => STUDENT[freedom - 1] ?? 2;
+
+/** That of what a sample is of. @param {number[]} sample two values at least */
+function variance(sample) {
+  const middle = mean(sample);
+  return sample.reduce((sum, one) => sum + (one - middle) ** 2, 0) / (sample.length - 1);
+}
 
 /** @param {number[]} values */
 export function mean(values) {

@@ -51,12 +51,13 @@ const OUT_OF_STEP = 1.25;
 function outOfStep(comparison) {
   const [floor, ours] = comparison.slice(0, 2).map(({ name, starts }) => {
     const rounds = starts.map((runs) => runs.map(({ cpu }) => cpu));
-    const usual = Math.min(...rounds.map(median));
+    const medians = rounds.map(median);
+    const usual = Math.min(...medians);
     const isOut = (/** @type {number} */ cpu) => cpu > OUT_OF_STEP * usual;
     const all = rounds.flat();
     return {
       told: `${name} ${all.filter(isOut).length} of ${all.length}`,
-      starts: rounds.map(median).filter(isOut).length,
+      starts: medians.filter(isOut).length,
       mean: mean(all),
     };
   });

@@ -2,9 +2,9 @@
 //!
 //! No Rust future becomes a promise. [`Engine::start`] polls the request's future itself; where it has
 //! to wait, it has handed a host operation (read this key, sign these bytes) to the [`JsHost`] as
-//! plain values. JavaScript performs it and resumes the engine with the result, until the answer comes out. So
-//! every call into wasm is synchronous, a trap cannot leave a promise hanging, and a request whose
-//! data is cached costs two calls and one signature promise.
+//! plain values. JavaScript performs it and resumes the engine with the result, until the answer
+//! comes out. So every call into wasm is synchronous, a trap cannot leave a promise hanging, and a
+//! request whose data is cached costs two calls and one signature promise.
 //!
 //! It makes three modules, by the cargo features `tokens`, `dialects` and `administration`: the token
 //! service, the same with Entra's and B2C's dialects, and the administration, which neither has in it. All
