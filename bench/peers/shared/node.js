@@ -1,8 +1,11 @@
 // Peers that are Node programs: `NAME/server.js`, started with what settings.js reads. They publish their key
 // at /jwks, and make refresh tokens for the benchmark at /bench/refresh-tokens.
 
+import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { startProcess } from "../../servers.js";
+import { ROOT, startProcess } from "../../servers.js";
 import {
   API,
   ROLES,
@@ -28,16 +31,21 @@ import {
  * @property {Record<string, string>} [asked] with client credentials, beside the scopes
  */
 
-/** @param {Description} description @returns {import("../index.js").Peer} */
-export function nodePeer({ name, module, program, note, issuer = "", endpoint = "/token", asked }) {
+/**
+ * @param {Description} description
+ * @param {string} [node] the binary that it runs on
+ * @returns {import("../index.js").Peer}
+ */
+export function nodePeer(description, node = process.execPath) {
+  const { name, module, program, note, issuer = "", endpoint = "/token", asked } = description;
   return {
     name,
     version: versionOf(module),
-    platform: "Node",
+    platform: `Node ${execFileSync(node, ["--version"], { encoding: "utf8" }).trim().slice(1)}`,
     note,
 
     async clientCredentials(folder) {
-      const { server, client } = await startPeer(folder, program);
+      const { server, client } = await startPeer(folder, node, program);
       const expected = { issuer: server.origin + issuer, audience: API, subject: client.id, typ: "at+jwt" };
       const verify = verifier(`${server.origin}/jwks`, expected, ROLES);
       return {
@@ -51,7 +59,7 @@ export function nodePeer({ name, module, program, note, issuer = "", endpoint = 
     },
 
     async refresh(folder) {
-      const { server, client } = await startPeer(folder, program);
+      const { server, client } = await startPeer(folder, node, program);
       const expected = { issuer: server.origin + issuer, audience: API, typ: "at+jwt" };
       const verify = verifier(`${server.origin}/jwks`, expected);
       const { tokens, verifyRotated } = rotation((count) =>
@@ -75,14 +83,21 @@ export function nodePeer({ name, module, program, note, issuer = "", endpoint = 
 
 /**
  * Starts one, for a new client, with a new key.
- * @param {string} folder @param {string} program
+ * @param {string} folder @param {string} node @param {string} program
  */
-async function startPeer(folder, program) {
+async function startPeer(folder, node, program) {
   const client = newClient();
   /** @type {import("./settings.js").Settings} */
   const settings = { client, key: await newKey(), api: API, roles: ROLES, scopes: SCOPES };
   const path = fileURLToPath(new URL(`../${program}`, import.meta.url));
   const env = { SETTINGS: JSON.stringify(settings) };
-  const server = await startProcess(folder, [process.execPath, path], { env });
+  const server = await startProcess(folder, [node, path], { env });
   return { server, client };
+}
+
+/** Another version of Node, which the tests of the package run on as well. @param {"node20" | "node22"} name */
+export function otherNode(name) {
+  const binary = join(ROOT, "tests/runtimes/node_modules", name, "bin/node");
+  if (!existsSync(binary)) throw new Error(`${binary} is missing: run \`npm ci\` in tests/runtimes`);
+  return binary;
 }
