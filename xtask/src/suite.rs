@@ -178,6 +178,8 @@ impl Suite {
             }
             Self::Counts => {
                 setup::bench()?;
+                // A peer runs on other versions of Node, too.
+                setup::runtimes()?;
                 counts::prepare()?;
                 node("tests/counts/*.test.js")
             }
