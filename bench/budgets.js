@@ -8,7 +8,7 @@
  * @property {string} [unit]
  * @property {number} budget
  * @property {number} aim
- * @property {boolean} ok whether the budget is met, as far as it is stated for this
+ * @property {boolean} ok whether the budget is met
  */
 
 const FLAT = { budget: 1.1, aim: 1.1 };
@@ -31,11 +31,10 @@ export const BUDGETS = {
  * @param {keyof typeof BUDGETS} id
  * @param {number | import("./measure.js").Figure} measured
  * @param {string} [more] said behind what it is
- * @param {boolean} [isStated] whether the budget is stated for this, or only held beside it
  * @returns {Check}
  */
-export function checkOf(id, measured, more = "", isStated = true) {
+export function checkOf(id, measured, more = "") {
   const { value, noise } = typeof measured === "number" ? { value: measured, noise: null } : measured;
   const budget = /** @type {{ what: string, unit?: string, budget: number, aim: number }} */ (BUDGETS[id]);
-  return { ...budget, what: `${budget.what}${more}`, value, noise, ok: !isStated || value <= budget.budget };
+  return { ...budget, what: `${budget.what}${more}`, value, noise, ok: value <= budget.budget };
 }

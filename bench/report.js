@@ -98,16 +98,9 @@ function checkTables(checks) {
     percent(noise ?? null),
     `${budget} ${unit}`.trim(),
     `${aim} ${unit}`.trim(),
-    verdictOf({ value, budget, aim, ok }),
+    ok ? (value <= aim ? "the aim is met" : "the budget is met") : "TOO MUCH",
   ]);
   return [{ caption: "Budgets", columns: ["", "measured", "noise", "budget", "aim", ""], rows }];
-}
-
-/** @param {Pick<import("./budgets.js").Check, "value" | "budget" | "aim" | "ok">} check */
-function verdictOf({ value, budget, aim, ok }) {
-  if (value <= aim) return "the aim is met";
-  if (value <= budget) return "the budget is met";
-  return ok ? "above a budget that is not stated for it" : "TOO MUCH";
 }
 
 /** @param {Repeat[]} repeats @returns {Table[]} */

@@ -16,9 +16,6 @@ const QUIET = { bindings: { ISSUANCE_EVENTS: "false" } };
 /** The peers that budgets are stated against. @type {Record<string, "hono" | "oidcProvider">} */
 const BUDGETED = { "Hono and jose": "hono", "oidc-provider": "oidcProvider" };
 
-/** The newest Node that the budget against oidc-provider is stated for: docs/decisions/0017. */
-const STATED_FOR = 22;
-
 /** @type {import("../report.js").Section} */
 export const section = {
   name: "tokens",
@@ -70,10 +67,8 @@ export const section = {
       checks: [
         checkOf("sign", comparison[1].ratio),
         ...compared.map((peer) => {
-          const ratio = ratioOf(comparison, OURS, described(peer).name);
-          const [, node] = /^Node (\d+)/.exec(peer.platform) ?? [];
-          if (node === undefined) return checkOf(BUDGETED[peer.name], ratio);
-          return checkOf(BUDGETED[peer.name], ratio, ` on ${peer.platform}`, Number(node) <= STATED_FOR);
+          const more = peer.platform === "workerd" ? "" : ` on ${peer.platform}`;
+          return checkOf(BUDGETED[peer.name], ratioOf(comparison, OURS, described(peer).name), more);
         }),
       ],
       plots: [barsOf("tokens", "CPU per token, client credentials", comparison)],

@@ -51,7 +51,7 @@ pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     if arguments.first().is_none_or(|first| first != "counts") {
         setup::load_generator()?;
         setup::bench()?;
-        // `serve` is measured on each of them.
+        // `serve` is measured on two of them, and a peer on another.
         setup::runtimes()?;
     }
     build::package()?;

@@ -178,7 +178,7 @@ impl Suite {
             }
             Self::Counts => {
                 setup::bench()?;
-                // A peer runs on other versions of Node, too.
+                // A peer runs on another version of Node, too.
                 setup::runtimes()?;
                 counts::prepare()?;
                 node("tests/counts/*.test.js")
