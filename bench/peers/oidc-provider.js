@@ -1,7 +1,8 @@
 // oidc-provider by Filip Skokan, on the two Nodes that it supports: what it costs is less with the newer one
 // (docs/decisions/0017).
 
-import { nodePeer, olderNode } from "./shared/node.js";
+import { installed } from "../runtimes.js";
+import { nodePeer } from "./shared/node.js";
 
 const description = {
   name: "oidc-provider",
@@ -14,6 +15,6 @@ const description = {
 
 export const peer = nodePeer(description);
 
-const older = nodePeer({ ...description, note: "the same program on an older Node" }, olderNode);
+const older = nodePeer({ ...description, note: "the same program on an older Node" }, installed("node22/bin/node"));
 
 export const others = [{ ...older, refresh: undefined }];

@@ -1,13 +1,13 @@
 // `edgemint serve` on Node, Bun and Deno, each against what the runtime's own server does at least: reads the
 // body, signs once, answers as many bytes.
 
-import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { compactVerify, createRemoteJWKSet, jwtVerify } from "jose";
 import { barsOf, compare, figuresOf, tableOf } from "../measure.js";
 import { API, TENANT, tokenForm } from "../ours.js";
+import { installed, runtimeVersion } from "../runtimes.js";
 import { ROOT, freePort, startProcess } from "../servers.js";
 
 /** @typedef {import("../measure.js").Contestant} Contestant */
@@ -16,21 +16,12 @@ const FLOOR = "floor";
 const OURS = "edgemint serve";
 
 /**
- * The binaries themselves: what starts them would hide their CPU.
  * @typedef {{ name: string, argv: string[], floor: string }} Runtime name and version
  * @returns {Runtime[]}
  */
 function runtimes() {
-  const packages = join(ROOT, "tests/runtimes/node_modules");
-  const [bun, deno] = [join(packages, "bun/bin/bun.exe"), join(packages, "deno/deno")];
-  for (const binary of [bun, deno]) {
-    if (!existsSync(binary)) throw new Error(`${binary} is missing: run \`npm ci\` in tests/runtimes`);
-  }
-  /** @param {string} name @param {string} binary */
-  const named = (name, binary) => {
-    const told = execFileSync(binary, ["--version"], { encoding: "utf8" });
-    return `${name} ${/\d+\.\d+\.\d+/.exec(told)?.[0]}`;
-  };
+  const [bun, deno] = [installed("bun/bin/bun.exe"), installed("deno/deno")];
+  const named = (/** @type {string} */ name, /** @type {string} */ binary) => `${name} ${runtimeVersion(binary)}`;
   const node = process.execPath;
   const permitted = ["run", "--quiet", "--no-prompt", "--no-check", "--allow-all"];
   return [

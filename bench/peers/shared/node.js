@@ -1,10 +1,9 @@
 // Peers that are Node programs: `NAME/server.js`, started with what settings.js reads. They publish their key
 // at /jwks, and make refresh tokens for the benchmark at /bench/refresh-tokens.
 
-import { execFileSync } from "node:child_process";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ROOT, startProcess } from "../../servers.js";
+import { runtimeVersion } from "../../runtimes.js";
+import { startProcess } from "../../servers.js";
 import {
   API,
   ROLES,
@@ -40,7 +39,7 @@ export function nodePeer(description, node = process.execPath) {
   return {
     name,
     version: versionOf(module),
-    platform: `Node ${execFileSync(node, ["--version"], { encoding: "utf8" }).trim().slice(1)}`,
+    platform: `Node ${runtimeVersion(node)}`,
     note,
 
     async clientCredentials(folder) {
@@ -93,6 +92,3 @@ async function startPeer(folder, node, program) {
   const server = await startProcess(folder, [node, path], { env });
   return { server, client };
 }
-
-/** The older one of the Nodes that are supported by those who make it; the package is tested on it as well. */
-export const olderNode = join(ROOT, "tests/runtimes/node_modules/node22/bin/node");
